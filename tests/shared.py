@@ -13,7 +13,7 @@ COMMITTED_GOLDENS = TESTS / "goldens"
 
 
 def golden_set(name: str) -> Path:
-    """The folder or file ``name`` of the golden sets; the test is skipped by that name when it is not there."""
+    """The folder or file ``name`` of the golden sets; where it is not there the test is skipped by name."""
     path = SHARED_GOLDENS / name
     if not path.exists():
         pytest.skip(f"golden set {name} is not on this machine")

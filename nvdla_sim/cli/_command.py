@@ -1,0 +1,44 @@
+"""What every command shares: ``--version``, exit codes, messages without tracebacks.
+
+Exit codes: 0 success, 2 a user's error (message only), 1 a bug of ours (with traceback).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from nvdla_sim._version import __version__
+from nvdla_sim.errors import NvdlaError
+
+
+def command_parser(prog: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
+    """A parser with ``--version``; long options must be spelled out, so a script never means two things."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog=epilog,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def run_command(
+    parser: argparse.ArgumentParser,
+    work: Callable[[argparse.Namespace], None],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Parse, do the work, and turn its outcome into an exit code."""
+    options = parser.parse_args(arguments)
+    try:
+        work(options)
+    except NvdlaError as problem:
+        print(f"{parser.prog}: error: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,37 @@
+"""Reading and writing whole files with the errors that a user needs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from nvdla_sim.errors import NvdlaError
+
+
+def read_bytes(path: str | os.PathLike[str], error: type[NvdlaError], what: str) -> bytes:
+    """The whole file; ``error`` naming ``what`` and the path when it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as problem:
+        raise error(f"{what} {os.fspath(path)}: {problem.strerror or problem}") from None
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a temporary file beside ``path``, then rename it: the file is there whole or not at all."""
+    target = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            # mkstemp makes a private file; give it what a plain open() would have given
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as problem:
+        raise NvdlaError(f"cannot write {target}: {problem.strerror or problem}") from None
