@@ -1,0 +1,1 @@
+"""The ``.nvdla`` loadable: container, descriptors, reading, checking, writing."""
