@@ -50,8 +50,9 @@ def listed(headline: str, problems: Iterable[str]) -> str:
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """``did you mean "x"? `` or nothing, then the allowed words: the tail of a message about a wrong name."""
     names = list(allowed)
-    close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.5)
-    hint = f'did you mean "{close[0]}"? ' if close else ""
+    by_lower = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
+    hint = f'did you mean "{by_lower[close[0]]}"? ' if close else ""
     return f"{hint}allowed: {', '.join(names)}"
 
 
