@@ -1,0 +1,67 @@
+"""BDMA: copies blocks of lines between and within the two memories. It exists in nv_full only.
+
+Source: hardware-facts 5.4, checked against the chip's model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nvdla_sim.errors import UnsupportedError
+from nvdla_sim.hw.config import Config
+from nvdla_sim.hw.program import Group, Problems, Registers
+from nvdla_sim.hw.surface import Surface
+
+UNIT = 32  # bytes: lines are whole units
+SLOTS = 20  # descriptors that can be queued
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One descriptor: ``surfaces`` x ``lines`` lines of ``line_bytes``."""
+
+    line_bytes: int
+    lines: int
+    surfaces: int
+    source: Surface
+    destination: Surface
+
+
+@dataclass(frozen=True)
+class BdmaLayer:
+    """The descriptors of one launched group, in order."""
+
+    copies: tuple[Copy, ...]
+
+
+def decode(config: Config, descriptors: Sequence[Registers]) -> BdmaLayer:
+    """The copies that were queued (the CFG_* registers at each write of CFG_OP) for one launched group.
+
+    Raises ``ProgramError`` for more than the queue holds, ``UnsupportedError`` where the chip has no BDMA.
+    """
+    if not config.bdma:
+        raise UnsupportedError(f"{config.name} has no BDMA engine; only nv_full has")
+    problems = Problems("BDMA")
+    problems.require(len(descriptors) <= SLOTS, f"{len(descriptors)} descriptors, the queue holds {SLOTS}")
+    problems.stop()
+    return BdmaLayer(tuple(_copy(Group("BDMA", registers, reserved_bits=5)) for registers in descriptors))
+
+
+def _copy(core: Group) -> Copy:
+    def place(side: str) -> Surface:
+        low = core.stride(f"CFG_{side}_ADDR_LOW", "V32")
+        return Surface(
+            address=core[f"CFG_{side}_ADDR_HIGH.V8"] << 32 | low,
+            line_stride=core.stride(f"CFG_{side}_LINE", "STRIDE"),
+            surf_stride=core.stride(f"CFG_{side}_SURF", "STRIDE"),
+            ram_type=core[f"CFG_CMD.{side}_RAM_TYPE"],
+        )
+
+    return Copy(
+        line_bytes=core.size("CFG_LINE.SIZE") * UNIT,
+        lines=core.size("CFG_LINE_REPEAT.NUMBER"),
+        surfaces=core.size("CFG_SURF_REPEAT.NUMBER"),
+        source=place("SRC"),
+        destination=place("DST"),
+    )

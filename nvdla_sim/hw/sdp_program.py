@@ -1,0 +1,315 @@
+"""SDP's registers decoded into one layer.
+
+Source: hardware-facts 2.8, 4 and 6.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from nvdla_sim.hw.config import Config
+from nvdla_sim.hw.lut import Lut, LutTables, decode_sdp
+from nvdla_sim.hw.program import Group, Problems, Registers, group, itemsize
+from nvdla_sim.hw.surface import Surface
+
+
+class AluOp(IntEnum):
+    """What an ALU does with the value and its operand. EQL exists in stage Y only."""
+
+    MAX = 0
+    MIN = 1
+    SUM = 2
+    EQL = 3
+
+
+@dataclass(frozen=True)
+class Converter:
+    """``(x - offset) * scale / 2^truncate``, rounded to nearest and saturated."""
+
+    offset: int
+    scale: int
+    truncate: int
+
+
+@dataclass(frozen=True)
+class OperandMemory:
+    """Operands of a stage in memory.
+
+    An operand atom holds one operand of ``itemsize`` bytes for each channel of a surface, or, where both ALU
+    and MUL read memory, the pair (ALU operand, MUL operand) for each channel.
+    """
+
+    surface: Surface  # strides matter per element only: per channel, one operand atom follows the other
+    batch_stride: int
+    per_element: bool
+    itemsize: int
+    pairs: bool
+
+
+@dataclass(frozen=True)
+class XStage:
+    """X1 (BS) or X2 (BN): ALU, then MUL, then shift, then ReLU."""
+
+    alu: AluOp | None
+    alu_operand: int | None  # None: in memory, or no ALU
+    alu_shift: int  # the operand is shifted left by it
+    mul: bool
+    mul_operand: int | None  # None: in memory, or no MUL
+    prelu: bool  # values >= 0 are neither multiplied nor shifted
+    truncate: int
+    relu: bool
+    memory: OperandMemory | None
+
+
+@dataclass(frozen=True)
+class YStage:
+    """Y (EW): MUL and shift, then ALU, then tables."""
+
+    mul: bool
+    mul_operand: int | None
+    mul_cvt: Converter | None  # of an operand in memory
+    prelu: bool
+    truncate: int
+    alu: AluOp | None
+    alu_operand: int | None
+    alu_cvt: Converter | None
+    lut: Lut | None
+    memory: OperandMemory | None
+
+
+@dataclass(frozen=True)
+class SdpLayer:
+    """One SDP layer. Sizes are elements, strides and item sizes bytes; a stage that is bypassed is None."""
+
+    width: int
+    height: int
+    channels: int
+    batches: int
+    source: Surface | None  # None: the accumulator's stream
+    source_itemsize: int
+    itemsize: int  # the processing precision: it decides how many channels an atom of lanes has
+    x1: XStage | None
+    x2: XStage | None
+    y: YStage | None
+    cvt: Converter
+    out_itemsize: int
+    destination: Surface | None  # None: PDP, on the fly; or nowhere when ``compares``
+    destination_batch_stride: int
+    to_pdp: bool
+    winograd: bool
+    count_saturation: bool
+    count_lut: bool
+
+    @property
+    def compares(self) -> bool:
+        """Stage Y compares the source with its operand: the result is one status bit and no cube."""
+        return self.y is not None and self.y.alu is AluOp.EQL
+
+
+def decode(config: Config, sdp: Registers, rdma: Registers | None, tables: LutTables) -> SdpLayer:
+    """The layer in SDP's register group and its read DMA's (None: it was not enabled).
+
+    Raises ``ProgramError`` with everything the chip would refuse, hang on or compute nonsense with, and
+    ``UnsupportedError`` for fp16.
+    """
+    problems = Problems("SDP")
+    core = group(config, "SDP", sdp)
+    read = None if rdma is None else group(config, "SDP_RDMA", rdma)
+
+    width = core.size("D_DATA_CUBE_WIDTH.WIDTH")
+    height = core.size("D_DATA_CUBE_HEIGHT.HEIGHT")
+    channels = core.size("D_DATA_CUBE_CHANNEL.CHANNEL")
+    batches = core.size("D_FEATURE_MODE_CFG.BATCH_NUMBER")
+    flying = core["D_FEATURE_MODE_CFG.FLYING_MODE"] == 1
+    winograd = core["D_FEATURE_MODE_CFG.WINOGRAD"] == 1
+    proc = itemsize(config, core["D_DATA_FORMAT.PROC_PRECISION"], "SDP PROC_PRECISION", problems)
+    out = itemsize(config, core["D_DATA_FORMAT.OUT_PRECISION"], "SDP OUT_PRECISION", problems)
+    atom = config.atom
+
+    problems.require(
+        batches <= config.max_batch, f"BATCH_NUMBER: {batches} batches, {config.name} has {config.max_batch}"
+    )
+    problems.require(batches == 1 or flying, f"{batches} batches from memory: batches come on the fly only")
+    problems.require(not winograd or flying, "WINOGRAD needs a convolution on the fly")
+    if read is None:
+        problems.require(flying, "the source is in memory but SDP_RDMA is not enabled")
+        source, source_itemsize = None, proc
+    else:
+        source, source_itemsize = _source(config, core, read, flying, proc, problems)
+
+    x1 = _x_stage(core, read, "BS", "B", proc, problems)
+    x2 = _x_stage(core, read, "BN", "N", proc, problems)
+    y = _y_stage(core, read, proc, tables, problems)
+    compares = y is not None and y.alu is AluOp.EQL
+    cvt = Converter(
+        core.signed("D_CVT_OFFSET.CVT_OFFSET", 32),
+        core.signed("D_CVT_SCALE.CVT_SCALE", 16),
+        core["D_CVT_SHIFT.CVT_SHIFT"],
+    )
+    to_pdp = core["D_FEATURE_MODE_CFG.OUTPUT_DST"] == 1
+    if compares:
+        problems.require(
+            cvt == Converter(0, 1, 0), f"EW_ALU_ALGO = EQL needs the identity converter, not {cvt}"
+        )
+        problems.require(out == proc, "EW_ALU_ALGO = EQL needs OUT_PRECISION = PROC_PRECISION")
+        problems.require(batches == 1, f"EW_ALU_ALGO = EQL with {batches} batches")
+        problems.require(not winograd, "EW_ALU_ALGO = EQL with WINOGRAD")
+        problems.require(not to_pdp, "EW_ALU_ALGO = EQL has no result for PDP")
+    destination = None
+    if not to_pdp and not compares:
+        destination = core.surface("DST", "D_DST_DMA_CFG.DST_RAM_TYPE")
+        surfaces = -(-channels * out // atom)
+        problems.require(
+            width * height > 1 or destination.surf_stride == atom,
+            f"D_DST_SURFACE_STRIDE: a 1x1 cube is packed, {atom} bytes, not {destination.surf_stride}",
+        )
+        problems.require(
+            not destination.overlaps_itself(surfaces, height, width, atom),
+            f"the destination {destination} of {width}x{height}x{channels} overlaps itself",
+        )
+    problems.require(
+        out == proc or out > proc or width * height == 1,
+        "int16 processing to int8 output works for 1x1 cubes only",
+    )
+    problems.stop()
+    return SdpLayer(
+        width=width,
+        height=height,
+        channels=channels,
+        batches=batches,
+        source=source,
+        source_itemsize=source_itemsize,
+        itemsize=proc,
+        x1=x1,
+        x2=x2,
+        y=y,
+        cvt=cvt,
+        out_itemsize=out,
+        destination=destination,
+        destination_batch_stride=core.stride("D_DST_BATCH_STRIDE", "DST_BATCH_STRIDE"),
+        to_pdp=to_pdp,
+        winograd=winograd,
+        count_saturation=core["D_PERF_ENABLE.PERF_SAT_EN"] == 1,
+        count_lut=core["D_PERF_ENABLE.PERF_LUT_EN"] == 1,
+    )
+
+
+def _source(
+    config: Config, core: Group, read: Group, flying: bool, proc: int, problems: Problems
+) -> tuple[Surface | None, int]:
+    """The source in memory and its item size, and whether the read DMA agrees with the core."""
+    for field in ("D_DATA_CUBE_WIDTH.WIDTH", "D_DATA_CUBE_HEIGHT.HEIGHT", "D_DATA_CUBE_CHANNEL.CHANNEL"):
+        problems.require(
+            read[field] == core[field], f"{field}: SDP_RDMA has {read[field] + 1}, SDP {core[field] + 1}"
+        )
+    for field in ("FLYING_MODE", "WINOGRAD", "BATCH_NUMBER"):
+        name = f"D_FEATURE_MODE_CFG.{field}"
+        problems.require(read[name] == core[name], f"{name}: SDP_RDMA has {read[name]}, SDP {core[name]}")
+    field = "D_FEATURE_MODE_CFG.PROC_PRECISION"
+    read_proc = itemsize(config, read[field], "SDP_RDMA PROC_PRECISION", problems)
+    problems.require(read_proc == proc, f"{field}: SDP_RDMA has {read_proc}, SDP {proc} bytes")
+    if flying:
+        return None, proc
+    source = read.surface("SRC", "D_SRC_DMA_CFG.SRC_RAM_TYPE")
+    single = core["D_DATA_CUBE_WIDTH.WIDTH"] == 0 == core["D_DATA_CUBE_HEIGHT.HEIGHT"]
+    problems.require(
+        not single or source.surf_stride == config.atom,
+        f"D_SRC_SURFACE_STRIDE: a 1x1 cube is packed, {config.atom} bytes, not {source.surf_stride}",
+    )
+    code = read["D_FEATURE_MODE_CFG.IN_PRECISION"]
+    return source, itemsize(config, code, "SDP_RDMA IN_PRECISION", problems)
+
+
+def _x_stage(
+    core: Group, read: Group | None, unit: str, dma: str, proc: int, problems: Problems
+) -> XStage | None:
+    """X1 (``unit`` "BS", ``dma`` "B") or X2 ("BN", "N"); None when it is bypassed."""
+    cfg = f"D_DP_{unit}_CFG.{unit}_"
+    bypassed = core[f"{cfg}BYPASS"] == 1
+    algo = AluOp(min(core[f"{cfg}ALU_ALGO"], AluOp.SUM))  # code 3 adds, too
+    alu = algo if core[f"{cfg}ALU_BYPASS"] == 0 and not bypassed else None
+    mul = core[f"{cfg}MUL_BYPASS"] == 0 and not bypassed
+    alu_in_memory = alu is not None and core[f"D_DP_{unit}_ALU_CFG.{unit}_ALU_SRC"] == 1
+    mul_in_memory = mul and core[f"D_DP_{unit}_MUL_CFG.{unit}_MUL_SRC"] == 1
+    memory = _operand_memory(read, unit, dma, alu_in_memory, mul_in_memory, proc, problems)
+    if bypassed:
+        return None
+    alu_value = core.signed(f"D_DP_{unit}_ALU_SRC_VALUE.{unit}_ALU_OPERAND", 16)
+    mul_value = core.signed(f"D_DP_{unit}_MUL_SRC_VALUE.{unit}_MUL_OPERAND", 16)
+    return XStage(
+        alu=alu,
+        alu_operand=alu_value if alu is not None and not alu_in_memory else None,
+        alu_shift=core[f"D_DP_{unit}_ALU_CFG.{unit}_ALU_SHIFT_VALUE"],
+        mul=mul,
+        mul_operand=mul_value if mul and not mul_in_memory else None,
+        prelu=mul and core[f"{cfg}MUL_PRELU"] == 1,
+        truncate=core[f"D_DP_{unit}_MUL_CFG.{unit}_MUL_SHIFT_VALUE"] & 63,
+        relu=core[f"{cfg}RELU_BYPASS"] == 0,
+        memory=memory,
+    )
+
+
+def _y_stage(
+    core: Group, read: Group | None, proc: int, tables: LutTables, problems: Problems
+) -> YStage | None:
+    bypassed = core["D_DP_EW_CFG.EW_BYPASS"] == 1
+    algo = AluOp(core["D_DP_EW_CFG.EW_ALU_ALGO"])
+    alu = algo if core["D_DP_EW_CFG.EW_ALU_BYPASS"] == 0 and not bypassed else None
+    mul = core["D_DP_EW_CFG.EW_MUL_BYPASS"] == 0 and not bypassed
+    alu_in_memory = alu is not None and core["D_DP_EW_ALU_CFG.EW_ALU_SRC"] == 1
+    mul_in_memory = mul and core["D_DP_EW_MUL_CFG.EW_MUL_SRC"] == 1
+    memory = _operand_memory(read, "EW", "E", alu_in_memory, mul_in_memory, proc, problems)
+    if bypassed:
+        return None
+
+    def converter(unit: str, in_memory: bool) -> Converter | None:
+        if not in_memory or core[f"D_DP_EW_{unit}_CFG.EW_{unit}_CVT_BYPASS"] == 1:
+            return None
+        return Converter(
+            core.signed(f"D_DP_EW_{unit}_CVT_OFFSET_VALUE.EW_{unit}_CVT_OFFSET", 32),
+            core.signed(f"D_DP_EW_{unit}_CVT_SCALE_VALUE.EW_{unit}_CVT_SCALE", 16),
+            core[f"D_DP_EW_{unit}_CVT_TRUNCATE_VALUE.EW_{unit}_CVT_TRUNCATE"],
+        )
+
+    alu_value = core.signed("D_DP_EW_ALU_SRC_VALUE.EW_ALU_OPERAND", 32)
+    mul_value = core.signed("D_DP_EW_MUL_SRC_VALUE.EW_MUL_OPERAND", 32)
+    return YStage(
+        mul=mul,
+        mul_operand=mul_value if mul and not mul_in_memory else None,
+        mul_cvt=converter("MUL", mul_in_memory),
+        prelu=mul and core["D_DP_EW_CFG.EW_MUL_PRELU"] == 1,
+        truncate=core["D_DP_EW_TRUNCATE_VALUE.EW_TRUNCATE"],
+        alu=alu,
+        alu_operand=alu_value if alu is not None and not alu_in_memory else None,
+        alu_cvt=converter("ALU", alu_in_memory),
+        lut=decode_sdp(tables) if core["D_DP_EW_CFG.EW_LUT_BYPASS"] == 0 else None,
+        memory=memory,
+    )
+
+
+def _operand_memory(
+    read: Group | None, unit: str, dma: str, alu: bool, mul: bool, proc: int, problems: Problems
+) -> OperandMemory | None:
+    """Where the operands of the stage's ALU and MUL lie, None when neither reads memory.
+
+    The read DMA must fetch exactly what the stage takes: less leaves the stage waiting, more is never taken.
+    """
+    cfg = f"D_{dma}RDMA_CFG.{dma}RDMA_"
+    wanted = alu or mul
+    fetched = read is not None and read[f"{cfg}DISABLE"] == 0
+    problems.require(not wanted or fetched, f"{unit} takes operands from memory but {dma}RDMA is disabled")
+    problems.require(wanted or not fetched, f"{dma}RDMA fetches operands that {unit} does not take")
+    if read is None or not (wanted and fetched):
+        return None
+    use = read[f"{cfg}DATA_USE"]
+    needed = 2 if alu and mul else int(alu)
+    names = ("MUL", "ALU", "BOTH", "reserved")
+    problems.require(use == needed, f"{cfg}DATA_USE = {names[use]}, but {unit} takes {names[needed]}")
+    return OperandMemory(
+        surface=read.surface(unit, f"{cfg}RAM_TYPE"),
+        batch_stride=read.stride(f"D_{unit}_BATCH_STRIDE", f"{unit}_BATCH_STRIDE"),
+        per_element=read[f"{cfg}DATA_MODE"] == 1,
+        itemsize=1 + read[f"{cfg}DATA_SIZE"],
+        pairs=alu and mul,
+    )
