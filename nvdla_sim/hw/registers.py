@@ -67,7 +67,7 @@ class RegisterMap:
                 self._by_address[register.address] = register
 
     def unit(self, unit: str) -> Mapping[str, Register]:
-        """The unit's registers by name, in the order of their addresses; ``ProgramError`` without the unit."""
+        """The unit's registers by name, in the order of their addresses; ``ProgramError`` if unknown."""
         if unit not in self._units:
             raise ProgramError(f'there is no unit "{unit}": {nearest(unit, self._units)}')
         return self._units[unit]
