@@ -1,0 +1,139 @@
+"""Prototxt text -> messages, with the line of every layer and every field that the schema does not know."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from google.protobuf import text_format
+
+from nvdla_sim.caffe import caffe_pb2
+from nvdla_sim.errors import ModelError
+from nvdla_sim.files import read_bytes
+
+if TYPE_CHECKING:
+    from google._upb import _message
+    from google.protobuf import descriptor
+
+    Descriptor = descriptor.Descriptor | _message.Descriptor
+
+# The biggest published nets are below half a megabyte.
+MAX_BYTES = 8 << 20
+MAX_DEPTH = 32
+
+TOKEN = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[\w./+-]+|[{}<>\[\]:]""")
+LAYER_FIELDS = ("layer", "layers")
+
+
+@dataclass(frozen=True)
+class UnknownField:
+    """A field that the schema does not know; ``nearest`` is a known name that it must be a typo of."""
+
+    name: str
+    line: int
+    nearest: str | None
+
+    def __str__(self) -> str:
+        hint = f', did you mean "{self.nearest}"?' if self.nearest else ""
+        return f'field "{self.name}" (line {self.line}) is not known{hint}'
+
+
+@dataclass
+class LayerSource:
+    """Where a layer stands in the prototxt, and what of it the schema does not know."""
+
+    line: int
+    unknown: list[UnknownField] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Prototxt:
+    """``sources`` follows the layers' order; ``unknown`` are fields outside of layers."""
+
+    path: str
+    net: caffe_pb2.Net
+    sources: list[LayerSource]
+    unknown: list[UnknownField]
+
+
+def read_prototxt(path: str | os.PathLike[str]) -> Prototxt:
+    """Parse a prototxt; ``ModelError`` with the line for what is not the protobuf text format."""
+    name = os.fspath(path)
+    data = read_bytes(path, ModelError, "prototxt")
+    if len(data) > MAX_BYTES:
+        raise ModelError(f"prototxt {name}: {len(data)} bytes, allowed: up to {MAX_BYTES}")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise ModelError(
+            f"prototxt {name}: not a text file (byte {problem.start}); is it a caffemodel?"
+        ) from None
+    sources, unknown = _scan(text, name)
+    net = caffe_pb2.Net()
+    try:
+        text_format.Parse(text, net, allow_unknown_field=True)
+    except text_format.ParseError as problem:
+        raise ModelError(f"prototxt {name}: line {_error_line(problem)}") from None
+    if net.layer and net.layers:
+        raise ModelError(f'prototxt {name}: "layer" and "layers" (the old syntax) are mixed, use one of them')
+    return Prototxt(name, net, sources, unknown)
+
+
+def _error_line(problem: text_format.ParseError) -> str:
+    """The parser's message is "line:column : text"."""
+    line = problem.GetLine()
+    text = re.sub(r"^\d+:\d+ : ", "", str(problem)).replace("nvdla_sim.caffe.", "")
+    return f"{line}: {text}" if line else f"unknown: {text}"
+
+
+def _scan(text: str, path: str) -> tuple[list[LayerSource], list[UnknownField]]:
+    """Walk the tokens beside the schema; the parser itself tells neither lines nor skipped fields."""
+    starts = [match.end() for match in re.finditer("\n", text)]
+    scopes: list[Descriptor | None] = [caffe_pb2.Net.DESCRIPTOR]
+    lists = 0  # inside [ ... ] a word is a value, not a field's name
+    expects_value = False
+    name, line = "", 0
+    sources: list[LayerSource] = []
+    outside: list[UnknownField] = []
+    for match in TOKEN.finditer(text):
+        token = match.group()
+        if token in "{<":
+            if len(scopes) == 1 and name in LAYER_FIELDS:
+                sources.append(LayerSource(line))
+            scopes.append(_inner(scopes[-1], name))
+            expects_value = False
+            if len(scopes) > MAX_DEPTH:
+                raise ModelError(f"prototxt {path}: line {line}: more than {MAX_DEPTH} nested messages")
+        elif token in "}>":
+            if len(scopes) > 1:
+                scopes.pop()
+        elif token in "[]":
+            lists += 1 if token == "[" else -1
+            expects_value = False
+        elif token == ":":
+            expects_value = True
+        elif token[0] in "#\"'" or lists > 0:
+            expects_value = expects_value and token[0] == "#"
+        elif expects_value:
+            expects_value = False
+        else:
+            name, line = token, bisect_right(starts, match.start()) + 1
+            scope = scopes[-1]
+            if scope is not None and scope.fields and name not in scope.fields_by_name:
+                found = UnknownField(name, line, _typo(name, scope))
+                (sources[-1].unknown if len(scopes) > 1 and sources else outside).append(found)
+    return sources, outside
+
+
+def _inner(scope: Descriptor | None, name: str) -> Descriptor | None:
+    known = scope.fields_by_name.get(name) if scope is not None else None
+    return known.message_type if known is not None else None
+
+
+def _typo(name: str, scope: Descriptor) -> str | None:
+    close = difflib.get_close_matches(name, list(scope.fields_by_name), n=1, cutoff=0.8)
+    return close[0] if close else None

@@ -1,0 +1,64 @@
+"""Caffemodel -> arrays by layer name."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from nvdla_sim.caffe import caffe_pb2
+from nvdla_sim.errors import ModelError
+from nvdla_sim.files import read_bytes
+from nvdla_sim.graph.operator import Array, Shape
+
+
+@dataclass(frozen=True)
+class StoredBlob:
+    """``values`` is flat; ``shape`` is what the file says (legacy blobs: four axes)."""
+
+    values: Array
+    shape: Shape
+
+
+Weights = dict[str, list[StoredBlob]]
+
+
+def read_caffemodel(path: str | os.PathLike[str]) -> Weights:
+    """The blobs of every layer that has any; ``ModelError`` when the file is damaged.
+
+    As in Caffe, the new list of layers is read if it is there, otherwise the old one.
+    """
+    name = os.fspath(path)
+    net = caffe_pb2.TrainedNet()
+    try:
+        net.ParseFromString(read_bytes(path, ModelError, "caffemodel"))
+    except DecodeError:
+        raise ModelError(f"caffemodel {name}: not a caffemodel, or cut short") from None
+    if not net.layer and not net.layers:
+        raise ModelError(f"caffemodel {name}: holds no layers")
+    weights: Weights = {}
+    for layer in net.layer or net.layers:
+        if layer.blobs:
+            weights[layer.name] = [
+                _blob(blob, f'caffemodel {name}: layer "{layer.name}", blob {index}')
+                for index, blob in enumerate(layer.blobs)
+            ]
+    return weights
+
+
+def _blob(blob: caffe_pb2.Blob, where: str) -> StoredBlob:
+    kind, chunks = ("<f8", blob.double_data) if blob.double_data else ("<f4", blob.data)
+    stored = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if len(stored) % np.dtype(kind).itemsize:
+        raise ModelError(f"{where}: {len(stored)} bytes are not whole numbers")
+    values = np.frombuffer(stored, kind).astype(np.float32, copy=False)
+    if blob.HasField("shape"):
+        shape = tuple(blob.shape.dim)
+    else:
+        shape = (blob.num, blob.channels, blob.height, blob.width)
+    if min(shape, default=1) < 0 or math.prod(shape) != values.size:
+        raise ModelError(f"{where}: {values.size} numbers do not fill the shape {shape}")
+    return StoredBlob(values, shape)
