@@ -47,13 +47,17 @@ def listed(headline: str, problems: Iterable[str]) -> str:
     return "\n".join([headline, *(f"  - {problem}" for problem in problems)])
 
 
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """``did you mean "x"? `` when a name is close to ``word`` (case apart), else nothing."""
+    by_folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.5)
+    return f'did you mean "{by_folded[close[0]]}"? ' if close else ""
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """``did you mean "x"? `` or nothing, then the allowed words: the tail of a message about a wrong name."""
     names = list(allowed)
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
-    hint = f'did you mean "{by_lower[close[0]]}"? ' if close else ""
-    return f"{hint}allowed: {', '.join(names)}"
+    return f"{did_you_mean(word, names)}allowed: {', '.join(names)}"
 
 
 def one_of(what: str, word: str, allowed: Iterable[str]) -> str:
