@@ -288,7 +288,14 @@ OLD_SURFACES: dict[OpType, np.dtype[np.void]] = {
     OpType.RUBIK: OLD_RUBIK_SURFACE,
 }
 
+# the names of a surface record's cubes
+CUBES: dict[OpType, tuple[str, ...]] = {
+    kind: tuple(name for name in surface.names or () if surface[name] == CUBE)
+    for kind, surface in SURFACES.items()
+}
+
 EMU_OPS: dict[EmuOpType, np.dtype[np.void]] = {EmuOpType.POWER: EMU_POWER, EmuOpType.SOFTMAX: EMU_SOFTMAX}
+
 OLD_EMU_OPS: dict[EmuOpType, np.dtype[np.void]] = {
     EmuOpType.POWER: OLD_EMU_POWER,
     EmuOpType.SOFTMAX: OLD_EMU_SOFTMAX,
