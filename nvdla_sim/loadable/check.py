@@ -8,14 +8,18 @@ Source: compiler-facts section 1.5.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from nvdla_sim.errors import LoadableError, listed
 from nvdla_sim.loadable.entries import MemoryEntry, Tensor
 from nvdla_sim.loadable.enums import Domain, Interface, MemoryFlags
 
 if TYPE_CHECKING:
     from nvdla_sim.loadable.loadable import Loadable
+
+_MAX_TOLD = 20  # lines of one message
 
 MAX_ENTRIES = 1 << 16  # ids are 16 bits
 MAX_TASK_ADDRESSES = 6144  # the kernel driver's limit
@@ -24,6 +28,15 @@ MAX_MEMORY = 1 << 32  # bytes; more than a 32-bit chip can address, and twice th
 
 class _Numbered(Protocol):
     id: int
+
+
+def refuse(headline: str, problems: Iterable[str]) -> None:
+    """Raise one ``LoadableError`` for all problems; nothing happens when there are none."""
+    told = list(itertools.islice(problems, _MAX_TOLD + 1))
+    if len(told) > _MAX_TOLD:
+        told[_MAX_TOLD:] = ["and more"]
+    if told:
+        raise LoadableError(listed(headline, told))
 
 
 def problems(loadable: Loadable) -> Iterator[str]:

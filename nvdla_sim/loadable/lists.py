@@ -8,15 +8,15 @@ Source: compiler-facts sections 1.2, 1.5, 2, 2.1 and 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nvdla_sim.errors import LoadableError, listed
 from nvdla_sim.loadable import descriptors as d
+from nvdla_sim.loadable.check import refuse
 from nvdla_sim.loadable.entries import Blob, Bytes, Task
 from nvdla_sim.loadable.enums import (
     DlaSubInterface,
@@ -95,7 +95,7 @@ class EmuTask:
 def read_task(loadable: Loadable, task: Task) -> DlaTask | EmuTask:
     """The descriptor lists of one of the loadable's tasks, as views of its blobs where it is a current one.
 
-    ``LoadableError`` when a list is missing or too short, or listing every index that leads nowhere.
+    ``LoadableError`` when a list is missing or too short, or for all indexes that lead nowhere.
     """
     lists = _Lists(loadable, task)
     if task.interface == Interface.DLA1:
@@ -138,8 +138,9 @@ class _Lists:
             )
         return blob.data[: count * stride].reshape(count, stride)
 
-    def refuse(self, problems: list[str]) -> NoReturn:
-        raise LoadableError(listed(f"{self._loadable.name}: descriptors of task {self._task.id}:", problems))
+    def refuse(self, problems: Iterable[str]) -> None:
+        """Raise for all problems; nothing happens when there are none."""
+        refuse(f"{self._loadable.name}: descriptors of task {self._task.id}:", problems)
 
 
 def _read_dla(lists: _Lists) -> DlaTask:
@@ -157,9 +158,7 @@ def _read_dla(lists: _Lists) -> DlaTask:
         blob = lists.blob("table list", int(network["lut_list"]))
         luts = lists.slots("table list", blob, num_luts, d.LUT_STRIDE).view(d.LUT)[:, 0]
 
-    problems = list(_graph_problems(network, graph))
-    if problems:
-        lists.refuse(problems)
+    lists.refuse(_graph_problems(network, graph))
     types = [OpType(number) for number in graph["op_type"].tolist()]
     structs = d.OLD_SURFACES if header.version[:2] in _OLD_DLA_VERSIONS else d.SURFACES
     task = DlaTask(
@@ -172,9 +171,7 @@ def _read_dla(lists: _Lists) -> DlaTask:
         ],
         luts=luts,
     )
-    problems = list(_operation_problems(task, lists.addresses))
-    if problems:
-        lists.refuse(problems)
+    lists.refuse(_operation_problems(task, lists.addresses))
     return task
 
 
@@ -229,9 +226,7 @@ def _read_emu(lists: _Lists) -> EmuTask:
     buffers = lists.slots("buffer list", blob, count, d.EMU_BUFFER_STRIDE).view(buffer)
 
     kinds = op_list[:, 0].tolist()
-    problems = list(_emu_problems(kinds, buffers, lists.addresses))
-    if problems:
-        lists.refuse(problems)
+    lists.refuse(_emu_problems(kinds, buffers, lists.addresses))
     return EmuTask(
         network=network,
         ops=[_emu_op(slot, EmuOpType(kind), old) for slot, kind in zip(op_list, kinds, strict=True)],

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 from flatbuffers import Builder
 
-from nvdla_sim.errors import LoadableError, listed
+from nvdla_sim.errors import LoadableError
 from nvdla_sim.files import read_bytes, write_atomically
 from nvdla_sim.loadable import reader, writer
 from nvdla_sim.loadable._generated import loadable_generated as fb
-from nvdla_sim.loadable.check import problems
+from nvdla_sim.loadable.check import problems, refuse
 from nvdla_sim.loadable.entries import (
     Address,
     Blob,
@@ -37,7 +37,6 @@ __all__ = ["Address", "Blob", "Event", "Loadable", "MemoryEntry", "Reloc", "Subm
 IDENTIFIER = b"NVDA"
 
 _MAX_BLOB_BYTES = MAX_FILE - (1 << 26)  # the rest is far more than any loadable's lists take
-_MAX_TOLD = 20  # problems of one loadable that a message lists
 
 Entry = TypeVar("Entry")
 
@@ -137,11 +136,7 @@ class Loadable:
 
     def _check(self, found: list[str]) -> None:
         """Raise for the problems ``found`` before and those of the lists' rules."""
-        told = list(itertools.islice(itertools.chain(found, problems(self)), _MAX_TOLD + 1))
-        if len(told) > _MAX_TOLD:
-            told[_MAX_TOLD:] = ["and more"]
-        if told:
-            raise LoadableError(listed(f"{self.name}: the loadable cannot run:", told))
+        refuse(f"{self.name}: the loadable cannot run:", itertools.chain(found, problems(self)))
 
 
 def _read(at: Callable[[int], Any], length: Callable[[], int], read: Callable[[Any], Entry]) -> list[Entry]:
