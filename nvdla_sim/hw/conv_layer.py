@@ -94,6 +94,13 @@ class ConvLayer:
         """Bytes of one kernel, uncompressed."""
         return self.kernel_width * self.kernel_height * self.kernel_channels * self.itemsize
 
+    @property
+    def slice_shape(self) -> tuple[int, ...]:
+        """Of one slice in the convolution buffer: [column, channel], or [element] of a padded pixel line."""
+        if self.pixels:
+            return ((self.pad_left + self.width + self.pad_right) * self.channels,)
+        return self.ext_width, self.ext_channels
+
     def atomic_k(self, config: Config) -> int:
         """Kernels of one group: half as many when elements are twice as wide."""
         return config.atomic_k // self.itemsize

@@ -91,7 +91,7 @@ def check_layer(config: Config, dma: Group, seq: Group, layer: ConvLayer, proble
     problems.require(
         layer.batches <= config.max_batch, f"BATCHES: {layer.batches}, {config.name} has {config.max_batch}"
     )
-    whole = layer.height >= layer.ext_height or layer.data_reuse or layer.winograd
+    whole = layer.height == layer.ext_height or layer.data_reuse or layer.winograd
     problems.require(whole, f"{layer.height} lines are fetched, {layer.ext_height} are convolved")
     if layer.pixels:
         _check_pixels(config, dma, seq, layer, layer.pixels, problems)

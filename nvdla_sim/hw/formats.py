@@ -5,6 +5,9 @@ Source: hardware-facts section 2.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,33 +74,62 @@ def unpack_feature(
     return np.ascontiguousarray(planes).view(np.int8)
 
 
-def pack_weights(weights: Int8, atomic_c: int, atomic_k: int) -> Bytes:
-    """int8 KCRS -> the stream the convolution core reads; no padding anywhere.
+def weight_blocks(
+    shape: tuple[int, ...], atomic_c: int, atomic_k: int, rows_per_step: int = 1
+) -> Iterator[tuple[slice, slice, slice]]:
+    """The (kernels, channels, rows) blocks of a KCRS array in the order of the weight stream.
+
+    Inside a block the order is column, kernel, row, channel. ``rows_per_step``: kernel rows that one MAC step
+    takes (post extension of pixel input), else 1.
+    """
+    kernels, channels, rows, _ = shape
+    for k in range(0, kernels, atomic_k):
+        for c in range(0, channels, atomic_c):
+            for y in range(0, rows, rows_per_step):
+                yield slice(k, k + atomic_k), slice(c, c + atomic_c), slice(y, y + rows_per_step)
+
+
+def pack_weights(weights: NDArray[Any], atomic_c: int, atomic_k: int, rows_per_step: int = 1) -> Bytes:
+    """int8 or int16 KCRS -> the bytes that the convolution core reads; no padding anywhere.
 
     Order: kernel group of ``atomic_k``, channel block of ``atomic_c``, ky, kx, kernel, channel.
     """
-    return (
-        np.ascontiguousarray(weights)
-        .view(np.uint8)
-        .reshape(-1)[weight_order(weights.shape, atomic_c, atomic_k)]
-    )
+    blocks = weight_blocks(weights.shape, atomic_c, atomic_k, rows_per_step)
+    stream = np.concatenate([weights[block].transpose(3, 0, 2, 1).reshape(-1) for block in blocks])
+    return stream.view(np.uint8)
 
 
-def unpack_weights(raw: Bytes, shape: tuple[int, int, int, int], atomic_c: int, atomic_k: int) -> Int8:
-    """The stream -> int8 KCRS, the inverse of ``pack_weights``; a tail of ``raw`` beyond it is ignored."""
-    order = weight_order(shape, atomic_c, atomic_k)
-    flat = np.empty(order.size, np.uint8)
-    flat[order] = raw[: order.size]
-    return flat.reshape(shape).view(np.int8)
+def unpack_weights(
+    raw: Bytes,
+    shape: tuple[int, int, int, int],
+    atomic_c: int,
+    atomic_k: int,
+    rows_per_step: int = 1,
+    itemsize: int = 1,
+) -> NDArray[Any]:
+    """The stream -> KCRS of int8 (``itemsize`` 1) or int16 (2), the inverse of ``pack_weights``.
+
+    A tail of ``raw`` beyond the last weight is ignored.
+    """
+    weights = np.empty(shape, f"<i{itemsize}")
+    stream = raw[: weights.nbytes].view(weights.dtype)
+    start = 0
+    for block in weight_blocks(shape, atomic_c, atomic_k, rows_per_step):
+        target = weights[block].transpose(3, 0, 2, 1)
+        target[:] = stream[start : start + target.size].reshape(target.shape)
+        start += target.size
+    return weights
 
 
-def weight_order(shape: tuple[int, ...], atomic_c: int, atomic_k: int) -> NDArray[np.int64]:
-    """For each element of the weight stream its flat index in a KCRS array of ``shape``."""
-    kernels, channels, _, _ = shape
-    index = np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape)
-    pieces = [
-        index[k : k + atomic_k, c : c + atomic_c].transpose(2, 3, 0, 1).reshape(-1)
-        for k in range(0, kernels, atomic_k)
-        for c in range(0, channels, atomic_c)
-    ]
-    return np.concatenate(pieces)
+def fold_kernel_width(weights: NDArray[Any]) -> NDArray[Any]:
+    """KCRS weights for pixel input -> [kernel, column * components + component, row, 1] (pre-extension)."""
+    kernels, components, rows, columns = weights.shape
+    return weights.transpose(0, 3, 1, 2).reshape(kernels, columns * components, rows, 1)
+
+
+def pack_image_weights(weights: Int8, atomic_c: int, atomic_k: int, rows_per_step: int = 1) -> Bytes:
+    """int8 KCRS for pixel input (C = components of a pixel) -> the bytes that the convolution core reads.
+
+    ``rows_per_step`` 2 or 4 (post extension) needs ``columns * components * rows_per_step <= atomic_c``.
+    """
+    return pack_weights(fold_kernel_width(weights), atomic_c, atomic_k, rows_per_step)
