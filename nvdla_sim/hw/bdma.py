@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from nvdla_sim.errors import UnsupportedError
 from nvdla_sim.hw.config import Config
+from nvdla_sim.hw.memory import Bytes, Ports
 from nvdla_sim.hw.program import Group, Problems, Registers
 from nvdla_sim.hw.surface import Surface
 
@@ -65,3 +66,20 @@ def _copy(core: Group) -> Copy:
         source=place("SRC"),
         destination=place("DST"),
     )
+
+
+def reference(config: Config, layer: BdmaLayer, ports: Ports) -> None:
+    """Run the copies, one after the other.
+
+    ``ProgramError`` when any of them leaves the mapped memory: nothing is written then.
+    """
+    for copy in layer.copies:
+        for side in (copy.source, copy.destination):
+            _block(copy, side, ports)
+    for copy in layer.copies:
+        _block(copy, copy.destination, ports)[:] = _block(copy, copy.source, ports).copy()
+
+
+def _block(copy: Copy, side: Surface, ports: Ports) -> Bytes:
+    """One side's bytes [surface, line, unit, byte]."""
+    return side.view(ports, copy.surfaces, copy.lines, copy.line_bytes // UNIT, UNIT)

@@ -27,17 +27,17 @@ def wrap(value: Int, bits: int) -> Int:
 
 
 def round_shift(value: Int, shift: Int) -> Int:
-    """``value / 2^shift`` to nearest, ties away from zero. ``shift`` >= 0, any size; |value| < 2^62.
+    """``value / 2^shift`` to nearest, ties away from zero. ``shift`` >= 0, any size; |value| <= 2^62.
 
-    v >= 0: (v + 2^(s-1)) >> s; v < 0: the mirror image. s = 0 is the identity. From s = 63 on the result
+    v >= 0: (v + 2^(s-1)) >> s; v < 0: the mirror image. s = 0 is the identity. From s = 64 on the result
     of every value in range is 0.
     """
     value = np.asarray(value, np.int64)
     shift = np.asarray(shift, np.int64)
-    small = np.minimum(shift, 62)
-    half = np.where(small > 0, np.int64(1) << np.maximum(small - 1, 0), np.int64(0))
-    rounded = np.sign(value) * ((np.abs(value) + half) >> small)
-    return np.where(shift > 62, np.int64(0), rounded)
+    small = np.minimum(shift, 63).astype(np.uint64)
+    half = np.where(small > 0, np.uint64(1) << np.maximum(small, 1) - np.uint64(1), np.uint64(0))
+    rounded = np.sign(value) * ((np.abs(value).astype(np.uint64) + half) >> small).astype(np.int64)
+    return np.where(shift > 63, np.int64(0), rounded)
 
 
 def round_shift_saturate(value: Int, shift: Int, bits: int) -> Int:

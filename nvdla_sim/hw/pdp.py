@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nvdla_sim.hw.config import Config
-from nvdla_sim.hw.fixed_point import sign_extend
+from nvdla_sim.hw.fixed_point import round_shift, sign_extend, wrap
+from nvdla_sim.hw.memory import Ports
 from nvdla_sim.hw.program import Group, Problems, Registers, group, itemsize
 from nvdla_sim.hw.surface import Surface
+
+Int64 = NDArray[np.int64]
 
 
 class PoolingMethod(IntEnum):
@@ -88,16 +95,17 @@ def decode(config: Config, pdp: Registers, rdma: Registers | None) -> PdpLayer:
         ("PAD_TOP", "PAD_BOTTOM"),
         problems,
     )
+    if core["D_OPERATION_MODE_CFG.SPLIT_NUM"] > 0:
+        problems.require(not flying, "SPLIT_NUM: no split on the fly")
+        _check_split(core, width, out_width, kernel_width, stride_x, left, problems)
     surfaces, out_surfaces = (-(-c * item // config.atom) for c in (channels, out_channels))
     problems.require(
         surfaces == out_surfaces, f"CUBE_OUT_CHANNEL = {out_channels}: pooling keeps {channels} channels"
     )
     source = None
-    if flying:
-        problems.require(core["D_OPERATION_MODE_CFG.SPLIT_NUM"] == 0, "SPLIT_NUM: no split on the fly")
-    elif rdma is None:
-        problems.require(False, "the source is in memory but PDP_RDMA is not enabled")
-    else:
+    if not flying:
+        problems.require(rdma is not None, "the source is in memory but PDP_RDMA is not enabled")
+    if not flying and rdma is not None:
         source = _source(config, core, group(config, "PDP_RDMA", rdma), problems)
     destination = core.surface("DST", "D_DST_RAM_CFG.DST_RAM_TYPE")
     problems.require(
@@ -155,19 +163,109 @@ def _check_axis(
     )
 
 
+def _check_split(
+    core: Group, width: int, out_width: int, kernel: int, stride: int, pad_left: int, problems: Problems
+) -> None:
+    """The parts that the width is split into must tile it: then the result is that of the whole width."""
+    parts = core.size("D_OPERATION_MODE_CFG.SPLIT_NUM")
+    first_in, mid_in, last_in, first, mid, last = (
+        core.size(f"D_PARTIAL_WIDTH_{side}.PARTIAL_WIDTH_{side}_{part}")
+        for side in ("IN", "OUT")
+        for part in ("FIRST", "MID", "LAST")
+    )
+    for side, whole, tiled in (
+        ("IN", width, first_in + (parts - 2) * mid_in + last_in),
+        ("OUT", out_width, first + (parts - 2) * mid + last),
+    ):
+        problems.require(tiled == whole, f"PARTIAL_WIDTH_{side}: {parts} parts make {tiled}, not {whole}")
+    needed = (first - 1) * stride + kernel - pad_left
+    problems.require(
+        first_in == needed, f"PARTIAL_WIDTH_IN_FIRST = {first_in}: {first} outputs take {needed} columns"
+    )
+    problems.require(
+        parts == 2 or mid_in == mid * stride,
+        f"PARTIAL_WIDTH_IN_MID = {mid_in}: {mid} outputs step over {mid * stride} columns",
+    )
+    problems.require(
+        first * stride >= pad_left,
+        f"PARTIAL_WIDTH_OUT_FIRST = {first}: the second part starts in the padding",
+    )
+
+
 def _source(config: Config, core: Group, read: Group, problems: Problems) -> Surface:
     """The source in memory; notes where the read DMA does not agree with the core."""
-    pairs = (
-        ("D_DATA_CUBE_IN_WIDTH.CUBE_IN_WIDTH", "D_DATA_CUBE_IN_WIDTH.CUBE_IN_WIDTH"),
-        ("D_DATA_CUBE_IN_HEIGHT.CUBE_IN_HEIGHT", "D_DATA_CUBE_IN_HEIGHT.CUBE_IN_HEIGHT"),
-        ("D_DATA_CUBE_IN_CHANNEL.CUBE_IN_CHANNEL", "D_DATA_CUBE_IN_CHANNEL.CUBE_IN_CHANNEL"),
-        ("D_FLYING_MODE.FLYING_MODE", "D_OPERATION_MODE_CFG.FLYING_MODE"),
-        ("D_DATA_FORMAT.INPUT_DATA", "D_DATA_FORMAT.INPUT_DATA"),
-        ("D_OPERATION_MODE_CFG.SPLIT_NUM", "D_OPERATION_MODE_CFG.SPLIT_NUM"),
-        ("D_POOLING_KERNEL_CFG.KERNEL_WIDTH", "D_POOLING_KERNEL_CFG.KERNEL_WIDTH"),
-        ("D_POOLING_KERNEL_CFG.KERNEL_STRIDE_WIDTH", "D_POOLING_KERNEL_CFG.KERNEL_STRIDE_WIDTH"),
-        ("D_POOLING_PADDING_CFG.PAD_WIDTH", "D_POOLING_PADDING_CFG.PAD_LEFT"),
+    same = [
+        "D_DATA_CUBE_IN_WIDTH.CUBE_IN_WIDTH",
+        "D_DATA_CUBE_IN_HEIGHT.CUBE_IN_HEIGHT",
+        "D_DATA_CUBE_IN_CHANNEL.CUBE_IN_CHANNEL",
+        "D_DATA_FORMAT.INPUT_DATA",
+        "D_OPERATION_MODE_CFG.SPLIT_NUM",
+    ]
+    if core["D_OPERATION_MODE_CFG.SPLIT_NUM"] > 0:  # only then the read DMA takes part in the geometry
+        same += ["D_POOLING_KERNEL_CFG.KERNEL_WIDTH", "D_POOLING_KERNEL_CFG.KERNEL_STRIDE_WIDTH"]
+        same += [f"D_PARTIAL_WIDTH_IN.PARTIAL_WIDTH_IN_{part}" for part in ("FIRST", "MID", "LAST")]
+    for field in same:
+        problems.require(
+            read[field] == core[field], f"{field}: PDP_RDMA has {read[field]}, PDP {core[field]}"
+        )
+    problems.require(
+        read["D_FLYING_MODE.FLYING_MODE"] == 1, "FLYING_MODE: PDP_RDMA is on the fly, PDP is not"
     )
-    for there, here in pairs:
-        problems.require(read[there] == core[here], f"{here}: PDP_RDMA has {read[there]}, PDP {core[here]}")
     return read.surface("SRC", "D_SRC_RAM_CFG.SRC_RAM_TYPE")
+
+
+def reference(config: Config, layer: PdpLayer, ports: Ports, stream: Int64 | None) -> None:
+    """Run one layer; ``stream``: SDP's int64 [1, lane, y, x] when ``layer.source`` is None.
+
+    Unused lanes of the last atom are pooled like all others. ``ProgramError`` when the layer leaves the
+    mapped memory: nothing is written then.
+    """
+    surfaces = -(-layer.channels * layer.itemsize // config.atom)
+    layer.destination.view(ports, surfaces, layer.out_height, layer.out_width, config.atom)
+    if layer.source is None:
+        assert stream is not None
+        values = stream[0]
+    else:
+        values = layer.source.read(ports, surfaces, layer.height, layer.width, config.atom, layer.itemsize)
+    if layer.method is PoolingMethod.AVERAGE:
+        pooled = _average(layer, values)
+    elif layer.method is PoolingMethod.MAX:
+        pooled = reduce(np.maximum, _windows(layer, values, np.iinfo(np.int64).min))
+    else:
+        pooled = reduce(np.minimum, _windows(layer, values, np.iinfo(np.int64).max))
+    layer.destination.write(ports, pooled, config.atom, layer.itemsize)
+
+
+def _windows(layer: PdpLayer, values: Int64, padding: int) -> list[Int64]:
+    """For each element of the kernel the values [lane, oy, ox] that it meets."""
+    pads = ((0, 0), (layer.pad_top, layer.pad_bottom), (layer.pad_left, layer.pad_right))
+    padded = np.pad(values, pads, constant_values=padding)
+    rows = (layer.out_height - 1) * layer.stride_y + 1
+    columns = (layer.out_width - 1) * layer.stride_x + 1
+    return [
+        padded[:, ky : ky + rows : layer.stride_y, kx : kx + columns : layer.stride_x]
+        for ky in range(layer.kernel_height)
+        for kx in range(layer.kernel_width)
+    ]
+
+
+def _average(layer: PdpLayer, values: Int64) -> Int64:
+    """Sum with what the padding adds, times both reciprocals, each rounded; the result wraps.
+
+    A row inside the cube meets ``nx`` padding columns and adds pad_sums[nx]; each of the ``ny`` padding rows
+    counts kernel_width times, which makes kernel_width * pad_sums[ny].
+    """
+    nx = _padding(layer.width, layer.out_width, layer.kernel_width, layer.stride_x, layer.pad_left)
+    ny = _padding(layer.height, layer.out_height, layer.kernel_height, layer.stride_y, layer.pad_top)[:, None]
+    sums = np.array(layer.pad_sums, np.int64)
+    total = reduce(np.add, _windows(layer, values, 0))
+    total = total + (layer.kernel_height - ny) * sums[nx] + layer.kernel_width * sums[ny]
+    narrowed = round_shift(total * layer.recip_width, 16)
+    return wrap(round_shift(narrowed * layer.recip_height, 16), 8 * layer.itemsize)
+
+
+def _padding(size: int, out_size: int, kernel: int, stride: int, pad: int) -> Int64:
+    """For each output along one axis how many elements of its window are padding."""
+    first = np.arange(out_size) * stride - pad
+    inside = np.minimum(first + kernel, size) - np.maximum(first, 0)
+    return kernel - inside

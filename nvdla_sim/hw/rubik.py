@@ -5,11 +5,14 @@ Source: hardware-facts 5.3, checked against the chip's model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+
+import numpy as np
 
 from nvdla_sim.errors import UnsupportedError
 from nvdla_sim.hw.config import Config
+from nvdla_sim.hw.memory import Ports
 from nvdla_sim.hw.program import Group, Problems, Registers
 from nvdla_sim.hw.surface import Surface
 
@@ -85,3 +88,65 @@ def decode(config: Config, rbk: Registers) -> RubikLayer:
         phase_stride=stride("CONTRACT_STRIDE_0"),
         row_stride=stride("CONTRACT_STRIDE_1"),
     )
+
+
+def reference(config: Config, layer: RubikLayer, ports: Ports) -> None:
+    """Run one layer. ``ProgramError`` when it leaves the mapped memory: nothing is written then."""
+    match layer.mode:
+        case RubikMode.CONTRACT:
+            _contract(config.atom, layer, ports)
+        case RubikMode.SPLIT:
+            _split(config.atom, layer, ports)
+        case RubikMode.MERGE:
+            _merge(config.atom, layer, ports)
+
+
+def _contract(atom: int, layer: RubikLayer, ports: Ports) -> None:
+    """out[surface, y * SY + sy, x * SX + sx] = in[phase sy * SX + sx][surface, y, x], whole atoms."""
+    surfaces = -(-layer.out_channels * layer.itemsize // atom)
+    phases = layer.stride_x * layer.stride_y
+    shape = (surfaces, layer.height, layer.width, atom)
+    whole_lines = replace(layer.destination, line_stride=layer.row_stride)
+    gathered = [
+        layer.source.view(ports, *shape, phase * layer.phase_stride).copy() for phase in range(phases)
+    ]
+    targets = [
+        whole_lines.view(
+            ports,
+            surfaces,
+            layer.height,
+            layer.width * layer.stride_x,
+            atom,
+            sy * layer.destination.line_stride,
+        )
+        for sy in range(layer.stride_y)
+    ]
+    for phase, atoms in enumerate(gathered):
+        sy, sx = divmod(phase, layer.stride_x)
+        targets[sy][:, :, sx :: layer.stride_x] = atoms
+
+
+def _split(atom: int, layer: RubikLayer, ports: Ports) -> None:
+    """Feature cube -> planes; lines are written in whole atoms, filled up with zeros."""
+    surfaces = -(-layer.out_channels * layer.itemsize // atom)
+    line_atoms = -(-layer.width * layer.itemsize // atom)
+    cube = layer.source.view(ports, surfaces, layer.height, layer.width, atom)
+    planes = layer.destination.view(ports, layer.out_channels, layer.height, line_atoms, atom)
+    items = cube.view(f"u{layer.itemsize}").transpose(0, 3, 1, 2).reshape(-1, layer.height, layer.width)
+    lines = np.zeros((layer.out_channels, layer.height, line_atoms * atom // layer.itemsize), items.dtype)
+    lines[:, :, : layer.width] = items[: layer.out_channels]
+    planes[:] = lines.view(np.uint8).reshape(planes.shape)
+
+
+def _merge(atom: int, layer: RubikLayer, ports: Ports) -> None:
+    """Planes -> feature cube; lanes beyond the last plane are zero."""
+    surfaces = -(-layer.channels * layer.itemsize // atom)
+    line_atoms = -(-layer.width * layer.itemsize // atom)
+    planes = layer.source.view(ports, layer.channels, layer.height, line_atoms, atom)
+    cube = layer.destination.view(ports, surfaces, layer.height, layer.width, atom)
+    lines = planes.reshape(layer.channels, layer.height, -1).view(f"u{layer.itemsize}")
+    per_atom = atom // layer.itemsize
+    items = np.zeros((surfaces * per_atom, layer.height, layer.width), lines.dtype)
+    items[: layer.channels] = lines[:, :, : layer.width]
+    blocks = items.reshape(surfaces, per_atom, layer.height, layer.width).transpose(0, 2, 3, 1)
+    cube.view(items.dtype)[:] = blocks

@@ -34,17 +34,20 @@ class Converter:
 
 @dataclass(frozen=True)
 class OperandMemory:
-    """Operands of a stage in memory.
+    """Operands of a stage in memory; all batches share them.
 
     An operand atom holds one operand of ``itemsize`` bytes for each channel of a surface, or, where both ALU
     and MUL read memory, the pair (ALU operand, MUL operand) for each channel.
     """
 
     surface: Surface  # strides matter per element only: per channel, one operand atom follows the other
-    batch_stride: int
     per_element: bool
     itemsize: int
     pairs: bool
+
+    def atom(self, atom: int, itemsize: int) -> int:
+        """Bytes of an operand atom, for memory atoms of ``atom`` bytes and processing ``itemsize``."""
+        return atom // itemsize * self.itemsize * (2 if self.pairs else 1)
 
 
 @dataclass(frozen=True)
@@ -116,113 +119,128 @@ def decode(config: Config, sdp: Registers, rdma: Registers | None, tables: LutTa
     problems = Problems("SDP")
     core = group(config, "SDP", sdp)
     read = None if rdma is None else group(config, "SDP_RDMA", rdma)
-
-    width = core.size("D_DATA_CUBE_WIDTH.WIDTH")
-    height = core.size("D_DATA_CUBE_HEIGHT.HEIGHT")
-    channels = core.size("D_DATA_CUBE_CHANNEL.CHANNEL")
-    batches = core.size("D_FEATURE_MODE_CFG.BATCH_NUMBER")
-    flying = core["D_FEATURE_MODE_CFG.FLYING_MODE"] == 1
-    winograd = core["D_FEATURE_MODE_CFG.WINOGRAD"] == 1
+    mode = "D_FEATURE_MODE_CFG"
     proc = itemsize(config, core["D_DATA_FORMAT.PROC_PRECISION"], "SDP PROC_PRECISION", problems)
-    out = itemsize(config, core["D_DATA_FORMAT.OUT_PRECISION"], "SDP OUT_PRECISION", problems)
-    atom = config.atom
+    flying = core[f"{mode}.FLYING_MODE"] == 1
+    problems.require(flying or read is not None, "the source is in memory but SDP_RDMA is not enabled")
+    source, source_itemsize = None, proc
+    if read is not None:
+        _compare(config, core, read, proc, problems)
+        if not flying:
+            source = read.surface("SRC", "D_SRC_DMA_CFG.SRC_RAM_TYPE")
+            code = read[f"{mode}.IN_PRECISION"]
+            source_itemsize = itemsize(config, code, "SDP_RDMA IN_PRECISION", problems)
+    y = _y_stage(config, core, read, proc, tables, problems)
+    to_pdp = core[f"{mode}.OUTPUT_DST"] == 1
+    in_memory = not to_pdp and not (y is not None and y.alu is AluOp.EQL)
+    layer = SdpLayer(
+        width=core.size("D_DATA_CUBE_WIDTH.WIDTH"),
+        height=core.size("D_DATA_CUBE_HEIGHT.HEIGHT"),
+        channels=core.size("D_DATA_CUBE_CHANNEL.CHANNEL"),
+        batches=core.size(f"{mode}.BATCH_NUMBER"),
+        source=source,
+        source_itemsize=source_itemsize,
+        itemsize=proc,
+        x1=_x_stage(config, core, read, "BS", "B", proc, problems),
+        x2=_x_stage(config, core, read, "BN", "N", proc, problems),
+        y=y,
+        cvt=Converter(
+            core.signed("D_CVT_OFFSET.CVT_OFFSET", 32),
+            core.signed("D_CVT_SCALE.CVT_SCALE", 16),
+            core["D_CVT_SHIFT.CVT_SHIFT"],
+        ),
+        out_itemsize=itemsize(config, core["D_DATA_FORMAT.OUT_PRECISION"], "SDP OUT_PRECISION", problems),
+        destination=core.surface("DST", "D_DST_DMA_CFG.DST_RAM_TYPE") if in_memory else None,
+        destination_batch_stride=core.stride("D_DST_BATCH_STRIDE", "DST_BATCH_STRIDE"),
+        to_pdp=to_pdp,
+        winograd=core[f"{mode}.WINOGRAD"] == 1,
+        count_saturation=core["D_PERF_ENABLE.PERF_SAT_EN"] == 1,
+        count_lut=core["D_PERF_ENABLE.PERF_LUT_EN"] == 1,
+    )
+    _check(config, layer, problems)
+    problems.stop()
+    return layer
 
+
+def _compare(config: Config, core: Group, read: Group, proc: int, problems: Problems) -> None:
+    """The read DMA must be programmed for the same cube and modes as the core."""
+    for field in ("D_DATA_CUBE_WIDTH.WIDTH", "D_DATA_CUBE_HEIGHT.HEIGHT", "D_DATA_CUBE_CHANNEL.CHANNEL"):
+        problems.require(
+            read[field] == core[field], f"{field}: SDP_RDMA has {read[field]}, SDP {core[field]}"
+        )
+    for name in ("FLYING_MODE", "WINOGRAD", "BATCH_NUMBER"):
+        field = f"D_FEATURE_MODE_CFG.{name}"
+        problems.require(
+            read[field] == core[field], f"{field}: SDP_RDMA has {read[field]}, SDP {core[field]}"
+        )
+    code = read["D_FEATURE_MODE_CFG.PROC_PRECISION"]
+    read_proc = itemsize(config, code, "SDP_RDMA PROC_PRECISION", problems)
+    problems.require(
+        read_proc == proc,
+        f"PROC_PRECISION: SDP_RDMA processes {read_proc} byte elements, SDP {proc} byte ones",
+    )
+
+
+def _check(config: Config, layer: SdpLayer, problems: Problems) -> None:
+    """What does not go together."""
+    atom, batches, flying = config.atom, layer.batches, layer.source is None
+    single = layer.width * layer.height == 1
+    cube = f"{layer.width}x{layer.height}x{layer.channels}"
+    surfaces = -(-layer.channels * layer.itemsize // atom)
+    converts = layer.out_itemsize != layer.itemsize
     problems.require(
         batches <= config.max_batch, f"BATCH_NUMBER: {batches} batches, {config.name} has {config.max_batch}"
     )
     problems.require(batches == 1 or flying, f"{batches} batches from memory: batches come on the fly only")
-    problems.require(not winograd or flying, "WINOGRAD needs a convolution on the fly")
-    if read is None:
-        problems.require(flying, "the source is in memory but SDP_RDMA is not enabled")
-        source, source_itemsize = None, proc
-    else:
-        source, source_itemsize = _source(config, core, read, flying, proc, problems)
-
-    x1 = _x_stage(core, read, "BS", "B", proc, problems)
-    x2 = _x_stage(core, read, "BN", "N", proc, problems)
-    y = _y_stage(core, read, proc, tables, problems)
-    compares = y is not None and y.alu is AluOp.EQL
-    cvt = Converter(
-        core.signed("D_CVT_OFFSET.CVT_OFFSET", 32),
-        core.signed("D_CVT_SCALE.CVT_SCALE", 16),
-        core["D_CVT_SHIFT.CVT_SHIFT"],
-    )
-    to_pdp = core["D_FEATURE_MODE_CFG.OUTPUT_DST"] == 1
-    if compares:
+    problems.require(batches == 1 or not layer.to_pdp, f"{batches} batches to PDP: it takes one")
+    problems.require(flying or not layer.winograd, "WINOGRAD needs a convolution on the fly")
+    for side, surface, itemsize_there in (
+        ("SRC", layer.source, layer.source_itemsize),
+        ("DST", layer.destination, layer.out_itemsize),
+    ):
+        if surface is None:
+            continue
         problems.require(
-            cvt == Converter(0, 1, 0), f"EW_ALU_ALGO = EQL needs the identity converter, not {cvt}"
+            not single or surface.surf_stride == atom,
+            f"D_{side}_SURFACE_STRIDE: a 1x1 cube is packed, {atom} bytes, not {surface.surf_stride}",
         )
-        problems.require(out == proc, "EW_ALU_ALGO = EQL needs OUT_PRECISION = PROC_PRECISION")
+        problems.require(
+            not surface.overlaps_itself(
+                -(-surfaces * itemsize_there // layer.itemsize), layer.height, layer.width, atom
+            ),
+            f"D_{side}: the {cube} cube at {surface} overlaps itself",
+        )
+    problems.require(
+        layer.source_itemsize >= layer.itemsize, "an int8 source cannot be processed in int16: IN_PRECISION"
+    )
+    if converts:
+        problems.require(batches == 1, f"{batches} batches with OUT_PRECISION other than PROC_PRECISION")
+        problems.require(not layer.winograd, "WINOGRAD with OUT_PRECISION other than PROC_PRECISION")
+        problems.require(not layer.to_pdp, "PDP takes no output whose precision is not PROC_PRECISION")
+    if layer.out_itemsize < layer.itemsize and layer.destination is not None:
+        problems.require(single, f"int16 to int8 output works for 1x1 cubes only, this is {cube}")
+        problems.require(
+            surfaces % 2 == 0,
+            f"int16 to int8 output takes pairs of surfaces, {layer.channels} channels have {surfaces}",
+        )
+    if layer.compares:
+        problems.require(
+            layer.cvt == Converter(0, 1, 0),
+            f"EW_ALU_ALGO = EQL needs CVT_OFFSET 0, CVT_SCALE 1, CVT_SHIFT 0, not {layer.cvt}",
+        )
         problems.require(batches == 1, f"EW_ALU_ALGO = EQL with {batches} batches")
-        problems.require(not winograd, "EW_ALU_ALGO = EQL with WINOGRAD")
-        problems.require(not to_pdp, "EW_ALU_ALGO = EQL has no result for PDP")
-    destination = None
-    if not to_pdp and not compares:
-        destination = core.surface("DST", "D_DST_DMA_CFG.DST_RAM_TYPE")
-        surfaces = -(-channels * out // atom)
-        problems.require(
-            width * height > 1 or destination.surf_stride == atom,
-            f"D_DST_SURFACE_STRIDE: a 1x1 cube is packed, {atom} bytes, not {destination.surf_stride}",
-        )
-        problems.require(
-            not destination.overlaps_itself(surfaces, height, width, atom),
-            f"the destination {destination} of {width}x{height}x{channels} overlaps itself",
-        )
-    problems.require(
-        out == proc or out > proc or width * height == 1,
-        "int16 processing to int8 output works for 1x1 cubes only",
-    )
-    problems.stop()
-    return SdpLayer(
-        width=width,
-        height=height,
-        channels=channels,
-        batches=batches,
-        source=source,
-        source_itemsize=source_itemsize,
-        itemsize=proc,
-        x1=x1,
-        x2=x2,
-        y=y,
-        cvt=cvt,
-        out_itemsize=out,
-        destination=destination,
-        destination_batch_stride=core.stride("D_DST_BATCH_STRIDE", "DST_BATCH_STRIDE"),
-        to_pdp=to_pdp,
-        winograd=winograd,
-        count_saturation=core["D_PERF_ENABLE.PERF_SAT_EN"] == 1,
-        count_lut=core["D_PERF_ENABLE.PERF_LUT_EN"] == 1,
-    )
-
-
-def _source(
-    config: Config, core: Group, read: Group, flying: bool, proc: int, problems: Problems
-) -> tuple[Surface | None, int]:
-    """The source in memory and its item size, and whether the read DMA agrees with the core."""
-    for field in ("D_DATA_CUBE_WIDTH.WIDTH", "D_DATA_CUBE_HEIGHT.HEIGHT", "D_DATA_CUBE_CHANNEL.CHANNEL"):
-        problems.require(
-            read[field] == core[field], f"{field}: SDP_RDMA has {read[field] + 1}, SDP {core[field] + 1}"
-        )
-    for field in ("FLYING_MODE", "WINOGRAD", "BATCH_NUMBER"):
-        name = f"D_FEATURE_MODE_CFG.{field}"
-        problems.require(read[name] == core[name], f"{name}: SDP_RDMA has {read[name]}, SDP {core[name]}")
-    field = "D_FEATURE_MODE_CFG.PROC_PRECISION"
-    read_proc = itemsize(config, read[field], "SDP_RDMA PROC_PRECISION", problems)
-    problems.require(read_proc == proc, f"{field}: SDP_RDMA has {read_proc}, SDP {proc} bytes")
-    if flying:
-        return None, proc
-    source = read.surface("SRC", "D_SRC_DMA_CFG.SRC_RAM_TYPE")
-    single = core["D_DATA_CUBE_WIDTH.WIDTH"] == 0 == core["D_DATA_CUBE_HEIGHT.HEIGHT"]
-    problems.require(
-        not single or source.surf_stride == config.atom,
-        f"D_SRC_SURFACE_STRIDE: a 1x1 cube is packed, {config.atom} bytes, not {source.surf_stride}",
-    )
-    code = read["D_FEATURE_MODE_CFG.IN_PRECISION"]
-    return source, itemsize(config, code, "SDP_RDMA IN_PRECISION", problems)
+        problems.require(not layer.winograd, "EW_ALU_ALGO = EQL with WINOGRAD")
+        problems.require(not layer.to_pdp, "EW_ALU_ALGO = EQL has no result for PDP")
 
 
 def _x_stage(
-    core: Group, read: Group | None, unit: str, dma: str, proc: int, problems: Problems
+    config: Config,
+    core: Group,
+    read: Group | None,
+    unit: str,
+    dma: str,
+    proc: int,
+    problems: Problems,
 ) -> XStage | None:
     """X1 (``unit`` "BS", ``dma`` "B") or X2 ("BN", "N"); None when it is bypassed."""
     cfg = f"D_DP_{unit}_CFG.{unit}_"
@@ -232,7 +250,8 @@ def _x_stage(
     mul = core[f"{cfg}MUL_BYPASS"] == 0 and not bypassed
     alu_in_memory = alu is not None and core[f"D_DP_{unit}_ALU_CFG.{unit}_ALU_SRC"] == 1
     mul_in_memory = mul and core[f"D_DP_{unit}_MUL_CFG.{unit}_MUL_SRC"] == 1
-    memory = _operand_memory(read, unit, dma, alu_in_memory, mul_in_memory, proc, problems)
+    wanted = (alu_in_memory, mul_in_memory)
+    memory = _operand_memory(config, core, read, unit, dma, wanted, proc, problems)
     if bypassed:
         return None
     alu_value = core.signed(f"D_DP_{unit}_ALU_SRC_VALUE.{unit}_ALU_OPERAND", 16)
@@ -251,7 +270,12 @@ def _x_stage(
 
 
 def _y_stage(
-    core: Group, read: Group | None, proc: int, tables: LutTables, problems: Problems
+    config: Config,
+    core: Group,
+    read: Group | None,
+    proc: int,
+    tables: LutTables,
+    problems: Problems,
 ) -> YStage | None:
     bypassed = core["D_DP_EW_CFG.EW_BYPASS"] == 1
     algo = AluOp(core["D_DP_EW_CFG.EW_ALU_ALGO"])
@@ -259,7 +283,8 @@ def _y_stage(
     mul = core["D_DP_EW_CFG.EW_MUL_BYPASS"] == 0 and not bypassed
     alu_in_memory = alu is not None and core["D_DP_EW_ALU_CFG.EW_ALU_SRC"] == 1
     mul_in_memory = mul and core["D_DP_EW_MUL_CFG.EW_MUL_SRC"] == 1
-    memory = _operand_memory(read, "EW", "E", alu_in_memory, mul_in_memory, proc, problems)
+    wanted = (alu_in_memory, mul_in_memory)
+    memory = _operand_memory(config, core, read, "EW", "E", wanted, proc, problems)
     if bypassed:
         return None
 
@@ -283,33 +308,50 @@ def _y_stage(
         alu=alu,
         alu_operand=alu_value if alu is not None and not alu_in_memory else None,
         alu_cvt=converter("ALU", alu_in_memory),
-        lut=decode_sdp(tables) if core["D_DP_EW_CFG.EW_LUT_BYPASS"] == 0 else None,
+        lut=decode_sdp(tables, problems) if core["D_DP_EW_CFG.EW_LUT_BYPASS"] == 0 else None,
         memory=memory,
     )
 
 
 def _operand_memory(
-    read: Group | None, unit: str, dma: str, alu: bool, mul: bool, proc: int, problems: Problems
+    config: Config,
+    core: Group,
+    read: Group | None,
+    unit: str,
+    dma: str,
+    wanted: tuple[bool, bool],
+    proc: int,
+    problems: Problems,
 ) -> OperandMemory | None:
     """Where the operands of the stage's ALU and MUL lie, None when neither reads memory.
 
-    The read DMA must fetch exactly what the stage takes: less leaves the stage waiting, more is never taken.
+    ``wanted``: whether ALU's, MUL's operand is in memory. The read DMA must fetch exactly that: less leaves
+    the stage waiting, more is never taken.
     """
     cfg = f"D_{dma}RDMA_CFG.{dma}RDMA_"
-    wanted = alu or mul
+    alu, mul = wanted
     fetched = read is not None and read[f"{cfg}DISABLE"] == 0
-    problems.require(not wanted or fetched, f"{unit} takes operands from memory but {dma}RDMA is disabled")
-    problems.require(wanted or not fetched, f"{dma}RDMA fetches operands that {unit} does not take")
-    if read is None or not (wanted and fetched):
+    problems.require(
+        not (alu or mul) or fetched, f"{unit} takes operands from memory but {dma}RDMA is disabled"
+    )
+    problems.require(alu or mul or not fetched, f"{dma}RDMA fetches operands that {unit} does not take")
+    if read is None or not fetched or not (alu or mul):
         return None
     use = read[f"{cfg}DATA_USE"]
     needed = 2 if alu and mul else int(alu)
     names = ("MUL", "ALU", "BOTH", "reserved")
     problems.require(use == needed, f"{cfg}DATA_USE = {names[use]}, but {unit} takes {names[needed]}")
-    return OperandMemory(
+    memory = OperandMemory(
         surface=read.surface(unit, f"{cfg}RAM_TYPE"),
-        batch_stride=read.stride(f"D_{unit}_BATCH_STRIDE", f"{unit}_BATCH_STRIDE"),
         per_element=read[f"{cfg}DATA_MODE"] == 1,
         itemsize=1 + read[f"{cfg}DATA_SIZE"],
         pairs=alu and mul,
     )
+    if core["D_DATA_CUBE_WIDTH.WIDTH"] == 0 and core["D_DATA_CUBE_HEIGHT.HEIGHT"] == 0:
+        atom = memory.atom(config.atom, proc)
+        problems.require(
+            memory.surface.surf_stride == atom,
+            f"D_{unit}_SURFACE_STRIDE: operands of a 1x1 cube are packed, {atom} bytes, "
+            f"not {memory.surface.surf_stride}",
+        )
+    return memory
