@@ -39,17 +39,19 @@ class Chip:
     """One chip after reset.
 
     ``execute`` runs a launch (or notes it for later) and gives what counters and status registers show
-    afterwards: ``"UNIT.REGISTER"`` -> value. ``ports`` is the memory that the launches work on.
+    afterwards: ``"UNIT.REGISTER"`` -> value. ``ports`` is the memory that the launches work on,
+    ``registers`` the map of what the CSB reaches.
     """
 
     def __init__(self, config: Config, ports: Ports, execute: Callable[[Launch], Mapping[str, int]]) -> None:
         self.config = config
         self.ports = ports
         self._execute = execute
-        self._map = register_map(config)
-        self._luts = {name: LutUnit(name, self._map.unit(name)) for name in ("SDP", "CDP")}
+        self.registers = register_map(config)
+        self._luts = {name: LutUnit(name, self.registers.unit(name)) for name in ("SDP", "CDP")}
         self._units: dict[str, Unit] = {
-            name: self._luts.get(name) or Unit(name, self._map.unit(name)) for name in self._map.bases
+            name: self._luts.get(name) or Unit(name, self.registers.unit(name))
+            for name in self.registers.bases
         }
         self._done = 0  # GLB.S_INTR_STATUS
         self._copies: list[dict[str, int]] = []  # BDMA's queue
@@ -59,7 +61,7 @@ class Chip:
 
         ``ProgramError`` for what the chip refuses or cannot run, ``UnsupportedError`` for fp16.
         """
-        register = self._map.at(address)
+        register = self.registers.at(address)
         if not 0 <= value < 1 << 32:
             raise ProgramError(f"{register.unit}.{register.name} = {value} does not fit 32 bits")
         self._units[register.unit].write(register, value)
@@ -77,7 +79,7 @@ class Chip:
 
     def csb_read(self, address: int) -> int:
         """Read a 32-bit register at a byte address."""
-        register = self._map.at(address)
+        register = self.registers.at(address)
         match register.unit, register.name:
             case "GLB", "S_INTR_STATUS":
                 return self._done
@@ -85,7 +87,9 @@ class Chip:
                 return 1  # reset clears the convolution buffer at once
             case "BDMA", "STATUS":
                 free = bdma.SLOTS - len(self._copies)
-                return self._map.encode("BDMA", "STATUS", {"FREE_SLOT": free, "IDLE": int(not self._copies)})
+                return self.registers.encode(
+                    "BDMA", "STATUS", {"FREE_SLOT": free, "IDLE": int(not self._copies)}
+                )
         return self._units[register.unit].read(register)
 
     def wait(self, done: int) -> None:

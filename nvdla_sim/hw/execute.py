@@ -22,7 +22,7 @@ def reference_executor(config: Config, ports: Ports) -> Callable[[Launch], dict[
         if launch.sdp is not None:
             stream = sdp.reference(config, launch.sdp, ports, stream, counters)
         if launch.pdp is not None:
-            pdp.reference(config, launch.pdp, ports, stream, counters)
+            pdp.reference(config, launch.pdp, ports, stream)
         if launch.cdp is not None:
             cdp.reference(config, launch.cdp, ports, counters)
         if launch.rubik is not None:
