@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from google.protobuf import text_format
 
-from nvdla_sim.caffe import caffe_pb2
+from nvdla_sim.caffe.caffe_pb2 import Layer, Net
+from nvdla_sim.caffe.upgrade import upgraded
 from nvdla_sim.errors import ModelError
 from nvdla_sim.files import read_bytes
 
@@ -43,20 +44,21 @@ class UnknownField:
 
 
 @dataclass
-class LayerSource:
-    """Where a layer stands in the prototxt, and what of it the schema does not know."""
+class SourceLayer:
+    """A layer in the new syntax, its line, and the fields of it that the schema does not know."""
 
     line: int
     unknown: list[UnknownField] = field(default_factory=list)
+    layer: Layer = field(default_factory=Layer)
 
 
 @dataclass(frozen=True)
 class Prototxt:
-    """``sources`` follows the layers' order; ``unknown`` are fields outside of layers."""
+    """``layers`` are all layers of the file, of every phase; ``unknown`` are fields outside of layers."""
 
     path: str
-    net: caffe_pb2.Net
-    sources: list[LayerSource]
+    net: Net
+    layers: list[SourceLayer]
     unknown: list[UnknownField]
 
 
@@ -69,17 +71,22 @@ def read_prototxt(path: str | os.PathLike[str]) -> Prototxt:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as problem:
-        raise ModelError(
-            f"prototxt {name}: not a text file (byte {problem.start}); is it a caffemodel?"
-        ) from None
+        raise ModelError(f"prototxt {name}: no text (byte {problem.start}); is it a caffemodel?") from None
     sources, unknown = _scan(text, name)
-    net = caffe_pb2.Net()
+    net = Net()
     try:
         text_format.Parse(text, net, allow_unknown_field=True)
     except text_format.ParseError as problem:
         raise ModelError(f"prototxt {name}: line {_error_line(problem)}") from None
     if net.layer and net.layers:
         raise ModelError(f'prototxt {name}: "layer" and "layers" (the old syntax) are mixed, use one of them')
+    layers = list(net.layer) or [upgraded(layer) for layer in net.layers]
+    if len(layers) != len(sources):
+        raise ModelError(
+            f"prototxt {name}: the lines of its layers cannot be told: write each as layer {{ ... }}"
+        )
+    for source, layer in zip(sources, layers, strict=True):
+        source.layer = layer
     return Prototxt(name, net, sources, unknown)
 
 
@@ -90,42 +97,42 @@ def _error_line(problem: text_format.ParseError) -> str:
     return f"{line}: {text}" if line else f"unknown: {text}"
 
 
-def _scan(text: str, path: str) -> tuple[list[LayerSource], list[UnknownField]]:
+def _scan(text: str, path: str) -> tuple[list[SourceLayer], list[UnknownField]]:
     """Walk the tokens beside the schema; the parser itself tells neither lines nor skipped fields."""
     starts = [match.end() for match in re.finditer("\n", text)]
-    scopes: list[Descriptor | None] = [caffe_pb2.Net.DESCRIPTOR]
+    # the messages that are open: what may stand in each, and the field it stands in
+    scopes: list[tuple[Descriptor | None, str, int]] = []
+    scope: Descriptor | None = Net.DESCRIPTOR
     lists = 0  # inside [ ... ] a word is a value, not a field's name
     expects_value = False
     name, line = "", 0
-    sources: list[LayerSource] = []
+    sources: list[SourceLayer] = []
     outside: list[UnknownField] = []
     for match in TOKEN.finditer(text):
         token = match.group()
+        if token[0] == "#":
+            continue
         if token in "{<":
-            if len(scopes) == 1 and name in LAYER_FIELDS:
-                sources.append(LayerSource(line))
-            scopes.append(_inner(scopes[-1], name))
-            expects_value = False
+            if not scopes and name in LAYER_FIELDS:
+                sources.append(SourceLayer(line))
+            scopes.append((scope, name, line))
             if len(scopes) > MAX_DEPTH:
                 raise ModelError(f"prototxt {path}: line {line}: more than {MAX_DEPTH} nested messages")
+            scope = _inner(scope, name)
         elif token in "}>":
-            if len(scopes) > 1:
-                scopes.pop()
+            if scopes:
+                scope, name, line = scopes.pop()
         elif token in "[]":
             lists += 1 if token == "[" else -1
-            expects_value = False
         elif token == ":":
             expects_value = True
-        elif token[0] in "#\"'" or lists > 0:
-            expects_value = expects_value and token[0] == "#"
-        elif expects_value:
-            expects_value = False
-        else:
+            continue
+        elif not (expects_value or lists > 0 or token[0] in "\"'"):
             name, line = token, bisect_right(starts, match.start()) + 1
-            scope = scopes[-1]
             if scope is not None and scope.fields and name not in scope.fields_by_name:
                 found = UnknownField(name, line, _typo(name, scope))
-                (sources[-1].unknown if len(scopes) > 1 and sources else outside).append(found)
+                (sources[-1].unknown if scopes and sources else outside).append(found)
+        expects_value = False
     return sources, outside
 
 

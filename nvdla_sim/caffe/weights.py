@@ -12,7 +12,8 @@ from google.protobuf.message import DecodeError
 from nvdla_sim.caffe import caffe_pb2
 from nvdla_sim.errors import ModelError
 from nvdla_sim.files import read_bytes
-from nvdla_sim.graph.operator import Array, Shape
+from nvdla_sim.graph.operator import Array, Operator, Shape, shape_text
+from nvdla_sim.graph.ops.batch_norm import BatchNorm
 
 
 @dataclass(frozen=True)
@@ -62,3 +63,53 @@ def _blob(blob: caffe_pb2.Blob, where: str) -> StoredBlob:
     if min(shape, default=1) < 0 or math.prod(shape) != values.size:
         raise ModelError(f"{where}: {values.size} numbers do not fill the shape {shape}")
     return StoredBlob(values, shape)
+
+
+def layer_params(
+    op: Operator, blobs: list[StoredBlob], shapes: list[Shape], transposed: bool
+) -> dict[str, Array]:
+    """The operator's parameters from its layer's blobs, for inputs of ``shapes``.
+
+    ``transposed``: an InnerProduct whose weight is stored as (inputs, outputs). ``ModelError`` lists every
+    blob that does not fit.
+    """
+    expected = op.param_shapes(shapes)
+    stored = dict(expected)
+    if isinstance(op, BatchNorm):
+        stored["moving-average factor"] = (1,)
+    if transposed:
+        stored["weight"] = expected["weight"][::-1]
+    if len(blobs) != len(stored):
+        raise ModelError(
+            f"has {len(blobs)} blobs in the caffemodel, needed are {len(stored)}: {', '.join(stored)}"
+        )
+    fitting = list(zip(blobs, stored.items(), strict=True))
+    problems = [
+        f"{name} in the caffemodel is {shape_text(blob.shape)}, needed is {shape_text(shape)}"
+        for blob, (name, shape) in fitting
+        if _sizes(blob.shape) != _sizes(shape)
+    ]
+    if problems:
+        raise ModelError("; ".join(problems))
+    arrays = {name: blob.values.reshape(shape) for blob, (name, shape) in fitting}
+    if isinstance(op, BatchNorm):
+        return _statistics(op, *arrays.values())
+    if transposed:
+        arrays["weight"] = np.ascontiguousarray(arrays["weight"].T)
+    return arrays
+
+
+def _sizes(shape: Shape) -> list[int]:
+    """Axes of size 1 do not count: legacy blobs always have four axes."""
+    return [size for size in shape if size != 1]
+
+
+def _statistics(op: BatchNorm, *stored: Array) -> dict[str, Array]:
+    """Caffe keeps sums of decaying weight; the factor is the weights' sum (0: nothing was ever seen)."""
+    total, squares, factor = stored
+    scale = np.float32(0) if factor[0] == 0 else np.float32(1) / factor[0]
+    mean, variance = total * scale, squares * scale
+    if not (variance + op.eps > 0).all():
+        channel = int(np.argmin(variance))
+        raise ModelError(f"variance of channel {channel} is {variance[channel]}, allowed: above -eps")
+    return {"mean": mean, "variance": variance}

@@ -56,8 +56,9 @@ class Operator(ABC):
         return outputs
 
     def param_shapes(self, shapes: Sequence[Shape]) -> dict[str, Shape]:
-        """Name and shape of each parameter the operator needs, in the order of Caffe's blobs."""
-        return {}
+        """Name and shape of each parameter for inputs of these shapes, in the order of Caffe's blobs."""
+        self.output_shapes(shapes)
+        return self._param_shapes(list(shapes))
 
     def run(self, inputs: Sequence[Array], params: Params) -> list[Array]:
         """The outputs for float32 inputs with a batch axis. An output may share memory with an input."""
@@ -66,6 +67,9 @@ class Operator(ABC):
 
     @abstractmethod
     def _shapes(self, shapes: list[Shape]) -> list[Shape]: ...
+
+    def _param_shapes(self, shapes: list[Shape]) -> dict[str, Shape]:
+        return {}
 
     @abstractmethod
     def _run(self, inputs: list[Array], params: Params) -> list[Array]: ...
@@ -102,3 +106,20 @@ def feature_shape(shape: Shape, kind: str) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise ModelError(f"{kind} needs an input of shape CxHxW, got {shape_text(shape)}")
     return shape[0], shape[1], shape[2]
+
+
+def check_axis(axis: int, shape: Shape) -> None:
+    """``ModelError`` unless ``axis`` is an axis of ``shape`` other than the batch."""
+    if not 1 <= axis <= len(shape):
+        raise ModelError(f"axis {axis} is not an axis of {shape_text(shape)}, allowed: 1 to {len(shape)}")
+
+
+def check_equal(shapes: Sequence[Shape]) -> None:
+    """``ModelError`` unless all shapes are the same."""
+    if len(set(shapes)) > 1:
+        raise ModelError(f"its bottoms have different shapes: {', '.join(map(shape_text, shapes))}")
+
+
+def along(values: Array, axis: int, rank: int) -> Array:
+    """``values`` reshaped so that they lie on the axes from ``axis`` on of an array with ``rank`` axes."""
+    return values.reshape((1,) * axis + values.shape + (1,) * (rank - axis - values.ndim))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -48,7 +47,7 @@ class Convolution(Operator):
         )
         return [(self.num_output, height, width)]
 
-    def param_shapes(self, shapes: Sequence[Shape]) -> dict[str, Shape]:
+    def _param_shapes(self, shapes: list[Shape]) -> dict[str, Shape]:
         weight = (self.num_output, shapes[0][0] // self.group, *self.kernel)
         return {"weight": weight, **({"bias": (self.num_output,)} if self.bias else {})}
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from nvdla_sim.errors import ModelError
-from nvdla_sim.graph.operator import Array, Operator, Params, Shape, shape_text
+from nvdla_sim.graph.operator import Array, Operator, Params, Shape, check_axis
 
 
 @dataclass(frozen=True)
@@ -25,11 +24,10 @@ class InnerProduct(Operator):
             raise ModelError(f"num_output {self.num_output} must be at least 1")
 
     def _shapes(self, shapes: list[Shape]) -> list[Shape]:
-        if not 1 <= self.axis <= len(shapes[0]):
-            raise ModelError(f"axis {self.axis} is not an axis of {shape_text(shapes[0])} after the batch")
+        check_axis(self.axis, shapes[0])
         return [(*shapes[0][: self.axis - 1], self.num_output)]
 
-    def param_shapes(self, shapes: Sequence[Shape]) -> dict[str, Shape]:
+    def _param_shapes(self, shapes: list[Shape]) -> dict[str, Shape]:
         weight = (self.num_output, math.prod(shapes[0][self.axis - 1 :]))
         return {"weight": weight, **({"bias": (self.num_output,)} if self.bias else {})}
 

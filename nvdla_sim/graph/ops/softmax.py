@@ -7,8 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nvdla_sim.errors import ModelError
-from nvdla_sim.graph.operator import Array, Operator, Params, Shape, shape_text
+from nvdla_sim.graph.operator import Array, Operator, Params, Shape, check_axis
 
 
 @dataclass(frozen=True)
@@ -19,8 +18,7 @@ class Softmax(Operator):
     axis: int = 1
 
     def _shapes(self, shapes: list[Shape]) -> list[Shape]:
-        if not 1 <= self.axis <= len(shapes[0]):
-            raise ModelError(f"axis {self.axis} is not an axis of {shape_text(shapes[0])} after the batch")
+        check_axis(self.axis, shapes[0])
         return shapes
 
     def _run(self, inputs: list[Array], params: Params) -> list[Array]:
