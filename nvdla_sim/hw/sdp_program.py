@@ -201,7 +201,7 @@ def _check(config: Config, layer: SdpLayer, problems: Problems) -> None:
         if surface is None:
             continue
         problems.require(
-            not single or surface.surf_stride == atom,
+            not single or batches > 1 or surface.surf_stride == atom,
             f"D_{side}_SURFACE_STRIDE: a 1x1 cube is packed, {atom} bytes, not {surface.surf_stride}",
         )
         problems.require(
