@@ -1,8 +1,10 @@
-"""Where the big golden sets are, and what happens when they are not."""
+"""Where the big golden sets are, what happens when they are not, and the counts of what was compared."""
 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,50 @@ import pytest
 from tests.shared import SHARED_GOLDENS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+COUNTS = "golden counts"  # the user property that carries a test's counts to the summary
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # In CI the goldens must be there: a suite that skips its main evidence must not be green.
     if os.environ.get("CI") and not SHARED_GOLDENS.is_dir():
         raise pytest.UsageError(f"CI needs the golden sets, and {SHARED_GOLDENS} is not there")
+
+
+@pytest.fixture
+def count_goldens(
+    record_property: Callable[[str, object], None],
+) -> Callable[[str, str, str, int, int], None]:
+    """``count_goldens(suite, row, column, passed, failed)``: one cell of the table printed for the suite."""
+
+    def count(suite: str, row: str, column: str, passed: int, failed: int) -> None:
+        record_property(COUNTS, [suite, row, column, passed, failed])
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    suites: dict[str, list[list]] = defaultdict(list)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "call":
+                for name, counts in report.user_properties:
+                    if name == COUNTS:
+                        suites[counts[0]].append(counts[1:])
+    for suite, cells in suites.items():
+        passed, failed = sum(cell[2] for cell in cells), sum(cell[3] for cell in cells)
+        terminalreporter.section(f"goldens: {suite}: {passed} passed, {failed} failed")
+        for line in table(cells):
+            terminalreporter.write_line(line)
+
+
+def table(cells: list[list]) -> list[str]:
+    """Lines of a table of (row, column, passed, failed): "passed", or "passed/all" where some failed."""
+    rows, columns = ([*dict.fromkeys(sorted(cell[i] for cell in cells))] for i in (0, 1))
+    texts = {(r, c): f"{good}" if not bad else f"{good}/{good + bad}" for r, c, good, bad in cells}
+    widths = [max(len(column), 5) for column in columns]
+    margin = max(len(row) for row in rows)
+    lines = [["", *columns], *([row, *(texts.get((row, column), "") for column in columns)] for row in rows)]
+    return [
+        f"{line[0]:{margin}}  " + "  ".join(f"{text:>{w}}" for text, w in zip(line[1:], widths, strict=True))
+        for line in lines
+    ]

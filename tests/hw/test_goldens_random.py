@@ -1,0 +1,98 @@
+"""The chip against the golden register programs: memory and checked reads, and what must be refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nvdla_sim.errors import NvdlaError, UnsupportedError
+from nvdla_sim.hw.execute import reference_executor
+from tests.shared import COMMITTED_GOLDENS, golden_paths
+from tools.golden_programs import WAIT, WRITE, Case, load, play
+
+SELECTION = sorted((COMMITTED_GOLDENS / "random").glob("*.npz"))
+PROGRAMS = golden_paths("random/*.npz") + golden_paths("traces/*.npz")
+ILLEGAL = golden_paths("random/refused/illegal.*.jsonl")
+
+Count = Callable[[str, str, str, int, int], None]
+
+
+def failures(cases: list[Case]) -> list[str]:
+    """One text for each case that does not end as it must: in the chip's bytes, or, fp16, refused."""
+    found = []
+    for case in cases:
+        try:
+            problems = play(case, reference_executor)
+            if case.fp16:
+                problems.append("fp16 must be refused")
+        except NvdlaError as problem:
+            problems = [] if case.fp16 and isinstance(problem, UnsupportedError) else [str(problem)]
+        if problems:
+            found.append("\n  ".join([case.name, *problems]))
+    return found
+
+
+@pytest.mark.parametrize("path", SELECTION, ids=lambda path: path.stem)
+def test_selection(path: Path) -> None:
+    cases = load(path)
+    assert {case.config.name for case in cases} == {path.stem}
+    found = failures(cases)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_programs(path: Path, count_goldens: Count) -> None:
+    cases = load(path)
+    assert cases
+    found = failures(cases)
+    suite = "register programs refused (fp16)" if cases[0].fp16 else "register programs"
+    count_goldens(suite, cases[0].engine, cases[0].config.name, len(cases) - len(found), len(found))
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("path", ILLEGAL, ids=lambda path: path.stem)
+def test_illegal_programs(path: Path, count_goldens: Count) -> None:
+    """What the chip refuses, hangs or dies on ends in a clear error; what it completes ends somehow.
+
+    Where the chip's output stayed that of the program before the change, ours does too, or it is refused.
+    """
+    bases: dict[str, Case] = {}
+    passed = 0
+    wrong = []
+    for line in path.read_text().splitlines():
+        row = json.loads(line)
+        if row["base"] not in bases:
+            base_file = path.parent.parent / f"{row['config']}.{row['engine']}.npz"
+            bases.update((case.name, case) for case in load(base_file))
+        case = patched(bases[row["base"]], row["patch"])
+        try:
+            problems = play(case, reference_executor)
+        except NvdlaError:
+            passed += 1
+            continue
+        if row["outcome"] != "completes":
+            wrong.append(f"{case.name}, {row['mutation']}: {row['outcome']} on the chip, runs here")
+        elif row["message"] == "same output" and problems:
+            wrong.append(f"{case.name}, {row['mutation']}: same output on the chip, but {problems[0]}")
+        else:
+            passed += 1
+    count_goldens("illegal register programs", "all engines", path.stem.split(".")[1], passed, len(wrong))
+    assert not wrong, "\n".join(wrong)
+
+
+def patched(case: Case, patch: list[list[Any]]) -> Case:
+    """The case with its operations changed, without its register reads: they belong to the case before."""
+    rows = case.ops.tolist()
+    for _, index, *access in (change for change in patch if change[0] == "set"):
+        rows[index][1:] = access
+    for index in sorted((change[1] for change in patch if change[0] == "delete"), reverse=True):
+        del rows[index]
+    for _, index, *access in (change for change in patch if change[0] == "insert"):
+        rows.insert(index, [WRITE, *access])
+    return replace(case, ops=np.array([row for row in rows if row[0] in (WRITE, WAIT)], np.uint32))
