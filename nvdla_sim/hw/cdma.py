@@ -54,13 +54,12 @@ def _convert(layer: ConvLayer, values: Ints) -> Ints:
 def _pixel_lines(config: Config, layer: ConvLayer, pixels: PixelFormat, ports: Ports) -> Slices:
     """Converted lines [y, column * components + component], padded left and right."""
     memory = ports.port(layer.ram_type)
-    first = layer.pixel_x_offset * pixels.plane_bytes[0]
-    planes = [_plane(memory, layer, layer.address + first, layer.line_stride, pixels.plane_bytes[0])]
-    if pixels.planes == 2:
-        # whole atoms of the second plane's offset are skipped
-        first = layer.pixel_x_offset * pixels.plane_bytes[1] % config.atom
-        start = layer.address_1 + first
-        planes.append(_plane(memory, layer, start, layer.uv_line_stride, pixels.plane_bytes[1]))
+    starts = layer.plane_starts(config)
+    places = ((layer.address, layer.line_stride), (layer.address_1, layer.uv_line_stride))
+    planes = [
+        _plane(memory, layer, address + start, stride, pixel_bytes)
+        for start, (address, stride), pixel_bytes in zip(starts, places, pixels.plane_bytes, strict=False)
+    ]
     # without the converter the raw bits are the signed element
     image = unpack_pixels(pixels, planes, signed=layer.pixel_signed or not layer.convert)
     pads = ((0, 0), (layer.pad_left, layer.pad_right), (0, 0))
@@ -112,6 +111,8 @@ def fetch_weights(config: Config, layer: ConvLayer, ports: Ports) -> Bytes:
         )
     if expected.sum() > layer.weight_bytes:
         raise ProgramError(f"WEIGHT_BYTES: {layer.weight_bytes}, by the bit mask {expected.sum()} are needed")
+    if expected.max() > layer.weight_banks * config.bank_bytes:
+        raise ProgramError(f"WEIGHT_BANK: a kernel group of {expected.max()} bytes does not fit its banks")
     stream = np.zeros(count, f"<u{layer.itemsize}")
     stream[present] = raw[: expected.sum()].view(stream.dtype)
     return stream.view(np.uint8)

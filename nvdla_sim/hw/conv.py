@@ -78,32 +78,23 @@ def _convolve(config: Config, layer: ConvLayer, slices: Slices, stream: Bytes) -
 def _feature_steps(layer: ConvLayer, slices: Slices, weights: NDArray[Any], block: int) -> Iterator[Step]:
     """``in[oy*SY + ky*DY - pad_top, ox*SX + kx*DX - pad_left]``, the pad value outside the cube."""
     cube = slices.reshape(layer.ext_height, layer.batches, layer.ext_width, layer.ext_channels)
-    rows = (layer.out_height - 1) * layer.stride_y + (layer.kernel_height - 1) * layer.dilation_y + 1
-    columns = (layer.out_width - 1) * layer.stride_x + (layer.kernel_width - 1) * layer.dilation_x + 1
-    padded = _pad(_pad(cube, 0, layer.pad_top, rows, layer), 2, layer.pad_left, columns, layer)
-    for c in range(0, layer.ext_channels, block):
+    pads = ((layer.pad_top, layer.pad_bottom), (0, 0), (layer.pad_left, layer.pad_right), (0, 0))
+    padded = np.pad(cube, pads, constant_values=layer.pad_value)
+    for c in range(0, layer.kernel_channels, block):
         for ky in range(layer.kernel_height):
+            lines = padded[ky * layer.dilation_y :: layer.stride_y][: layer.out_height]
             for kx in range(layer.kernel_width):
-                lines = padded[ky * layer.dilation_y :: layer.stride_y][: layer.out_height]
                 window = lines[:, :, kx * layer.dilation_x :: layer.stride_x][:, :, : layer.out_width]
                 yield window[..., c : c + block], weights[:, c : c + block, ky, kx]
 
 
 def _pixel_steps(layer: ConvLayer, slices: Slices, weights: NDArray[Any], block: int) -> Iterator[Step]:
-    """``line[oy*SY + ky - pad_top][ox*SX*components + c]``, the pad value outside the image."""
-    rows = (layer.out_height - 1) * layer.stride_y + layer.kernel_height
-    padded = _pad(slices[:, np.newaxis], 0, layer.pad_top, rows, layer)
+    """``line[oy*SY + ky - pad_top][ox*SX*components + c]``, the pad value above and below the image."""
+    pads = ((layer.pad_top, layer.pad_bottom), (0, 0))
+    padded = np.pad(slices, pads, constant_values=layer.pad_value)[:, np.newaxis]
     elements = np.lib.stride_tricks.sliding_window_view(padded, layer.kernel_channels, axis=2)
     windows = elements[:, :, :: layer.stride_x * layer.channels][:, :, : layer.out_width]
     for c in range(0, layer.kernel_channels, block):
         for ky in range(layer.kernel_height):
             window = windows[ky :: layer.stride_y][: layer.out_height]
             yield window[..., c : c + block], weights[:, c : c + block, ky, 0]
-
-
-def _pad(cube: Slices, axis: int, before: int, length: int, layer: ConvLayer) -> Slices:
-    """``cube`` with ``before`` pad values in front of the axis, cut or padded behind to ``length``."""
-    pads = [(0, 0)] * cube.ndim
-    pads[axis] = (before, max(length - before - cube.shape[axis], 0))
-    padded = np.pad(cube, pads, constant_values=layer.pad_value)
-    return np.take(padded, range(length), axis)

@@ -94,6 +94,15 @@ class ConvLayer:
         """Bytes of one kernel, uncompressed."""
         return self.kernel_width * self.kernel_height * self.kernel_channels * self.itemsize
 
+    def plane_starts(self, config: Config) -> tuple[int, ...]:
+        """Bytes of a pixel line in front of the first pixel, for each plane.
+
+        Of the second plane's offset, whole atoms are dropped.
+        """
+        assert self.pixels is not None
+        starts = [self.pixel_x_offset * pixel_bytes for pixel_bytes in self.pixels.plane_bytes]
+        return starts[0], *(start % config.atom for start in starts[1:])
+
     @property
     def slice_shape(self) -> tuple[int, ...]:
         """Of one slice in the convolution buffer: [column, channel], or [element] of a padded pixel line."""

@@ -19,7 +19,7 @@ def decode(config: Config, cdma: Registers, csc: Registers, cmac: Registers, cac
     Raises ``ProgramError`` with everything the chip would refuse, hang on or compute nonsense with, and
     ``UnsupportedError`` for fp16.
     """
-    problems = Problems("the convolution")
+    problems = Problems("The convolution")
     dma = group(config, "CDMA", cdma)
     seq = group(config, "CSC", csc)
     mac = group(config, "CMAC", cmac)

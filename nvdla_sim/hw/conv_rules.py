@@ -13,7 +13,7 @@ from nvdla_sim.hw.pixel import PixelFormat
 from nvdla_sim.hw.program import Group, Problems
 
 MAX_CLIP_TRUNCATE = 16  # from the accumulator's 48 bits to SDP's 32
-MAX_OUTPUTS = 1 << 28  # this simulator's own limit: one convolution's output stream is held in memory
+MAX_OUTPUTS = 1 << 26  # this simulator's own limit: one convolution's output stream is held in memory
 
 
 def feature_entries(config: Config, width: int, channels: int, itemsize: int) -> int:
@@ -91,10 +91,17 @@ def check_layer(config: Config, dma: Group, seq: Group, layer: ConvLayer, proble
     problems.require(
         layer.batches <= config.max_batch, f"BATCHES: {layer.batches}, {config.name} has {config.max_batch}"
     )
+    for name, value in (
+        ("DAIN_ADDR_0", layer.address),
+        ("LINE_STRIDE", layer.line_stride),
+        ("SURF_STRIDE", 0 if layer.pixels else layer.surf_stride),
+        ("WEIGHT_ADDR", layer.weight_address),
+    ):
+        problems.require(value % config.atom == 0, f"{name}: 0x{value:x} is not a multiple of {config.atom}")
     whole = layer.height == layer.ext_height or layer.data_reuse or layer.winograd
     problems.require(whole, f"{layer.height} lines are fetched, {layer.ext_height} are convolved")
     if layer.pixels:
-        _check_pixels(config, dma, seq, layer, layer.pixels, problems)
+        _check_pixels(config, dma, layer, layer.pixels, problems)
     elif layer.winograd:
         _check_winograd(config, dma, seq, layer, problems)
     else:
@@ -127,28 +134,33 @@ def _check_weights(config: Config, dma: Group, layer: ConvLayer, problems: Probl
         banks <= config.cbuf_banks, f"BANK: {banks} banks used, {config.name} has {config.cbuf_banks}"
     )
     total = layer.kernel_bytes * layer.kernels
+    available = layer.weight_banks * config.bank_bytes
+    problems.require(
+        layer.weight_bytes <= available or not layer.skip_weight_release,
+        f"SKIP_WEIGHT_RLS: the weights have {layer.weight_bytes} bytes, their banks {available}",
+    )
     problems.require(
         layer.weight_bytes > 0 and layer.weight_bytes % config.cbuf_entry == 0,
         f"WEIGHT_BYTES: {layer.weight_bytes} is not a positive multiple of {config.cbuf_entry}",
     )
+    group = min(layer.kernels, layer.atomic_k(config)) * layer.kernel_bytes
     if layer.compressed:
         problems.require(config.compression, f"WEIGHT_FORMAT COMPRESSED: {config.name} cannot decompress")
-        mask_bytes = -(-total // layer.itemsize // 8)
+        mask_bytes, group_mask = (-(-size // layer.itemsize // 8) for size in (total, group))
         problems.require(
             layer.wmb_bytes >= mask_bytes, f"WMB_BYTES: {layer.wmb_bytes}, these kernels need {mask_bytes}"
+        )
+        problems.require(
+            group_mask <= config.bank_bytes,
+            f"a kernel group's bit mask has {group_mask} bytes, its bank {config.bank_bytes}",
         )
     else:
         problems.require(
             layer.weight_bytes >= total, f"WEIGHT_BYTES: {layer.weight_bytes}, these kernels have {total}"
         )
-        group = round_up(min(layer.kernels, layer.atomic_k(config)) * layer.kernel_bytes, config.cbuf_entry)
-        available = layer.weight_banks * config.bank_bytes
         problems.require(
-            group <= available, f"WEIGHT_BANK: a kernel group has {group} bytes, its banks {available}"
-        )
-        problems.require(
-            layer.weight_bytes <= available or not layer.skip_weight_release,
-            f"SKIP_WEIGHT_RLS: the weights have {layer.weight_bytes} bytes, their banks {available}",
+            round_up(group, config.cbuf_entry) <= available,
+            f"WEIGHT_BANK: a kernel group has {group} bytes, its banks {available}",
         )
 
 
@@ -177,9 +189,13 @@ def _check_direct(config: Config, dma: Group, layer: ConvLayer, problems: Proble
     _check_rows(layer, problems)
     entries = feature_entries(config, layer.ext_width, layer.ext_channels, layer.itemsize)
     _check_banks(config, layer, entries, problems)
-    grains = dma.size("D_FETCH_GRAIN.GRAINS")
     packed = dma["D_DAIN_MAP.LINE_PACKED"] == 1
     single = layer.width == layer.height == 1 and packed and dma["D_DAIN_MAP.SURF_PACKED"] == 1
+    problems.require(
+        not single or surfaces == 1 or layer.surf_stride == config.atom,
+        f"SURF_STRIDE: a packed 1x1 cube has {config.atom}, not {layer.surf_stride}",
+    )
+    grains = dma.size("D_FETCH_GRAIN.GRAINS")
     limit = layer.height if packed else 1
     problems.require(
         single or grains <= limit, f"FETCH_GRAIN: {grains} lines at once, at most {limit} for this input"
@@ -208,7 +224,7 @@ def _check_feature(config: Config, dma: Group, layer: ConvLayer, problems: Probl
 
 
 def _check_pixels(
-    config: Config, dma: Group, seq: Group, layer: ConvLayer, pixels: PixelFormat, problems: Problems
+    config: Config, dma: Group, layer: ConvLayer, pixels: PixelFormat, problems: Problems
 ) -> None:
     components = len(pixels.components)
     problems.require(
@@ -231,8 +247,10 @@ def _check_pixels(
     problems.require(
         layer.width == layer.ext_width, f"CDMA fetches width {layer.width}, CSC takes {layer.ext_width}"
     )
-    for plane, stride in zip(pixels.plane_bytes, (layer.line_stride, layer.uv_line_stride), strict=False):
-        line = (layer.pixel_x_offset + layer.width) * plane
+    strides = (layer.line_stride, layer.uv_line_stride)
+    starts = layer.plane_starts(config)
+    for stride, start, pixel_bytes in zip(strides, starts, pixels.plane_bytes, strict=False):
+        line = start + layer.width * pixel_bytes
         problems.require(line <= stride, f"LINE_STRIDE: {stride}, a line takes {line} bytes")
     problems.require(layer.kernel_width == 1, f"WEIGHT_WIDTH_EXT: {layer.kernel_width}, pixel input has 1")
     rows = layer.rows_per_step
