@@ -39,14 +39,22 @@ class BdmaLayer:
 def decode(config: Config, descriptors: Sequence[Registers]) -> BdmaLayer:
     """The copies that were queued (the CFG_* registers at each write of CFG_OP) for one launched group.
 
-    Raises ``ProgramError`` for more than the queue holds, ``UnsupportedError`` where the chip has no BDMA.
+    Raises ``ProgramError`` for more than the queue holds and for lines that overlap each other,
+    ``UnsupportedError`` where the chip has no BDMA.
     """
     if not config.bdma:
         raise UnsupportedError(f"{config.name} has no BDMA engine; only nv_full has")
     problems = Problems("BDMA")
     problems.require(len(descriptors) <= SLOTS, f"{len(descriptors)} descriptors, the queue holds {SLOTS}")
+    copies = tuple(_copy(Group("BDMA", registers, reserved_bits=5)) for registers in descriptors)
+    for number, copy in enumerate(copies):
+        problems.require(
+            not copy.destination.overlaps_itself(copy.surfaces, copy.lines, copy.line_bytes // UNIT, UNIT),
+            f"descriptor {number}: the {copy.surfaces} x {copy.lines} lines of {copy.line_bytes} bytes at "
+            f"{copy.destination} overlap each other",
+        )
     problems.stop()
-    return BdmaLayer(tuple(_copy(Group("BDMA", registers, reserved_bits=5)) for registers in descriptors))
+    return BdmaLayer(copies)
 
 
 def _copy(core: Group) -> Copy:

@@ -107,6 +107,11 @@ def decode(config: Config, pdp: Registers, rdma: Registers | None) -> PdpLayer:
         problems.require(rdma is not None, "the source is in memory but PDP_RDMA is not enabled")
     if not flying and rdma is not None:
         source = _source(config, core, group(config, "PDP_RDMA", rdma), problems)
+    if source is not None:
+        problems.require(
+            not source.overlaps_itself(surfaces, height, width, config.atom),
+            f"the source {source} of {width}x{height}x{channels} overlaps itself",
+        )
     destination = core.surface("DST", "D_DST_RAM_CFG.DST_RAM_TYPE")
     problems.require(
         not destination.overlaps_itself(surfaces, out_height, out_width, config.atom),
@@ -208,9 +213,6 @@ def _source(config: Config, core: Group, read: Group, problems: Problems) -> Sur
         problems.require(
             read[field] == core[field], f"{field}: PDP_RDMA has {read[field]}, PDP {core[field]}"
         )
-    problems.require(
-        read["D_FLYING_MODE.FLYING_MODE"] == 1, "FLYING_MODE: PDP_RDMA is on the fly, PDP is not"
-    )
     return read.surface("SRC", "D_SRC_RAM_CFG.SRC_RAM_TYPE")
 
 

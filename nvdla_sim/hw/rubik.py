@@ -14,7 +14,7 @@ from nvdla_sim.errors import UnsupportedError
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.memory import Ports
 from nvdla_sim.hw.program import Group, Problems, Registers
-from nvdla_sim.hw.surface import Surface
+from nvdla_sim.hw.surface import Surface, overlaps
 
 
 class RubikMode(IntEnum):
@@ -42,7 +42,6 @@ class RubikLayer:
     destination: Surface
     stride_x: int  # of the deconvolution, contract only
     stride_y: int
-    phase_stride: int  # contract: source bytes from one phase (kernel set) to the next
     row_stride: int  # contract: destination bytes from one input row's output to the next
 
 
@@ -64,7 +63,7 @@ def decode(config: Config, rbk: Registers) -> RubikLayer:
     def stride(name: str) -> int:
         return core.stride(f"D_{name}", name)
 
-    return RubikLayer(
+    layer = RubikLayer(
         mode=RubikMode(mode),
         itemsize=1 if precision == 0 else 2,
         width=core.size("D_DATAIN_SIZE_0.DATAIN_WIDTH"),
@@ -85,9 +84,36 @@ def decode(config: Config, rbk: Registers) -> RubikLayer:
         ),
         stride_x=core.size("D_DECONV_STRIDE.DECONV_X_STRIDE"),
         stride_y=core.size("D_DECONV_STRIDE.DECONV_Y_STRIDE"),
-        phase_stride=stride("CONTRACT_STRIDE_0"),
         row_stride=stride("CONTRACT_STRIDE_1"),
     )
+    _check(config.atom, layer, stride("CONTRACT_STRIDE_0"), problems)
+    problems.stop()
+    return layer
+
+
+def _check(atom: int, layer: RubikLayer, phase_stride: int, problems: Problems) -> None:
+    """What does not go together."""
+    surfaces, out_surfaces = (-(-c * layer.itemsize // atom) for c in (layer.channels, layer.out_channels))
+    line_atoms = -(-layer.width * layer.itemsize // atom)
+    line, surf = layer.destination.line_stride, layer.destination.surf_stride
+    match layer.mode:
+        case RubikMode.CONTRACT:
+            problems.require(
+                phase_stride == out_surfaces * layer.source.surf_stride,
+                f"CONTRACT_STRIDE_0 = {phase_stride}: a phase has {out_surfaces} surfaces, "
+                f"{out_surfaces * layer.source.surf_stride} bytes",
+            )
+            run = layer.width * layer.stride_x * atom
+            steps = [(line, layer.stride_y), (layer.row_stride, layer.height), (surf, out_surfaces)]
+        case RubikMode.SPLIT:
+            problems.require(
+                surfaces == out_surfaces,
+                f"DATAOUT_CHANNEL = {layer.out_channels}: the input has {layer.channels} channels",
+            )
+            run, steps = line_atoms * atom, [(line, layer.height), (surf, layer.out_channels)]
+        case RubikMode.MERGE:
+            run, steps = layer.width * atom, [(line, layer.height), (surf, surfaces)]
+    problems.require(not overlaps(run, *steps), f"the destination at {layer.destination} overlaps itself")
 
 
 def reference(config: Config, layer: RubikLayer, ports: Ports) -> None:
@@ -102,51 +128,47 @@ def reference(config: Config, layer: RubikLayer, ports: Ports) -> None:
 
 
 def _contract(atom: int, layer: RubikLayer, ports: Ports) -> None:
-    """out[surface, y * SY + sy, x * SX + sx] = in[phase sy * SX + sx][surface, y, x], whole atoms."""
+    """out[surface, y * SY + sy, x * SX + sx] = in[(sy * SX + sx) * surfaces + surface, y, x], whole atoms."""
     surfaces = -(-layer.out_channels * layer.itemsize // atom)
-    phases = layer.stride_x * layer.stride_y
+    first, phase_stride = layer.destination, surfaces * layer.source.surf_stride
     shape = (surfaces, layer.height, layer.width, atom)
-    whole_lines = replace(layer.destination, line_stride=layer.row_stride)
-    gathered = [
-        layer.source.view(ports, *shape, phase * layer.phase_stride).copy() for phase in range(phases)
-    ]
-    targets = [
-        whole_lines.view(
-            ports,
-            surfaces,
-            layer.height,
-            layer.width * layer.stride_x,
-            atom,
-            sy * layer.destination.line_stride,
-        )
+    out_shape = (surfaces, layer.height, layer.width * layer.stride_x, atom)
+    rows = [
+        replace(first, address=first.address + sy * first.line_stride, line_stride=layer.row_stride)
         for sy in range(layer.stride_y)
     ]
-    for phase, atoms in enumerate(gathered):
+    for row in rows:
+        row.view(ports, *out_shape)
+    phases = [
+        layer.source.view(ports, *shape, phase * phase_stride).copy()
+        for phase in range(layer.stride_y * layer.stride_x)
+    ]
+    for phase, atoms in enumerate(phases):
         sy, sx = divmod(phase, layer.stride_x)
-        targets[sy][:, :, sx :: layer.stride_x] = atoms
+        rows[sy].view(ports, *out_shape)[:, :, sx :: layer.stride_x] = atoms
 
 
 def _split(atom: int, layer: RubikLayer, ports: Ports) -> None:
     """Feature cube -> planes; lines are written in whole atoms, filled up with zeros."""
     surfaces = -(-layer.out_channels * layer.itemsize // atom)
     line_atoms = -(-layer.width * layer.itemsize // atom)
-    cube = layer.source.view(ports, surfaces, layer.height, layer.width, atom)
-    planes = layer.destination.view(ports, layer.out_channels, layer.height, line_atoms, atom)
-    items = cube.view(f"u{layer.itemsize}").transpose(0, 3, 1, 2).reshape(-1, layer.height, layer.width)
-    lines = np.zeros((layer.out_channels, layer.height, line_atoms * atom // layer.itemsize), items.dtype)
+    out_shape = (layer.out_channels, layer.height, line_atoms, atom)
+    layer.destination.view(ports, *out_shape)
+    items = layer.source.read(ports, surfaces, layer.height, layer.width, atom, layer.itemsize)
+    lines = np.zeros(
+        (layer.out_channels, layer.height, line_atoms * atom // layer.itemsize), f"<i{layer.itemsize}"
+    )
     lines[:, :, : layer.width] = items[: layer.out_channels]
-    planes[:] = lines.view(np.uint8).reshape(planes.shape)
+    layer.destination.view(ports, *out_shape)[:] = lines.view(np.uint8).reshape(out_shape)
 
 
 def _merge(atom: int, layer: RubikLayer, ports: Ports) -> None:
     """Planes -> feature cube; lanes beyond the last plane are zero."""
     surfaces = -(-layer.channels * layer.itemsize // atom)
     line_atoms = -(-layer.width * layer.itemsize // atom)
+    layer.destination.view(ports, surfaces, layer.height, layer.width, atom)
     planes = layer.source.view(ports, layer.channels, layer.height, line_atoms, atom)
-    cube = layer.destination.view(ports, surfaces, layer.height, layer.width, atom)
-    lines = planes.reshape(layer.channels, layer.height, -1).view(f"u{layer.itemsize}")
-    per_atom = atom // layer.itemsize
-    items = np.zeros((surfaces * per_atom, layer.height, layer.width), lines.dtype)
+    lines = planes.reshape(layer.channels, layer.height, -1).view(f"<i{layer.itemsize}")
+    items = np.zeros((surfaces * (atom // layer.itemsize), layer.height, layer.width), np.int64)
     items[: layer.channels] = lines[:, :, : layer.width]
-    blocks = items.reshape(surfaces, per_atom, layer.height, layer.width).transpose(0, 2, 3, 1)
-    cube.view(items.dtype)[:] = blocks
+    layer.destination.write(ports, items, atom, layer.itemsize)

@@ -47,10 +47,13 @@ class Surface:
 
     def overlaps_itself(self, surfaces: int, height: int, width: int, atom: int) -> bool:
         """Whether two elements of the cube share a byte: lines and surfaces may interleave, not collide."""
-        steps = sorted((s, n) for s, n in ((self.line_stride, height), (self.surf_stride, surfaces)) if n > 1)
-        span = width * atom
-        for stride, count in steps:
-            if stride < span:
-                return True
-            span += stride * (count - 1)
-        return False
+        return overlaps(width * atom, (self.line_stride, height), (self.surf_stride, surfaces))
+
+
+def overlaps(run: int, *steps: tuple[int, int]) -> bool:
+    """Whether two of the runs of ``run`` bytes, repeated by nested (stride in bytes, count), share a byte."""
+    for stride, count in sorted(step for step in steps if step[1] > 1):
+        if stride < run:
+            return True
+        run += stride * (count - 1)
+    return False
