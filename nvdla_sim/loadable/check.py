@@ -53,16 +53,20 @@ def problems(loadable: Loadable) -> Iterator[str]:
 
 
 def _ids(loadable: Loadable) -> Iterator[str]:
-    lists: list[tuple[str, Sequence[_Numbered], bool]] = [
-        ("task", loadable.tasks, True),
-        ("memory", loadable.memories, True),
-        ("submit", loadable.submits, True),
-        ("address", loadable.addresses, False),
-        ("tensor", loadable.tensors, False),
-    ]
-    for what, entries, needed in lists:
-        if needed and not entries:
+    for what, needed in (
+        ("task", loadable.tasks),
+        ("memory", loadable.memories),
+        ("submit", loadable.submits),
+    ):
+        if not needed:
             yield f"there is no {what}"
+    indexed: list[tuple[str, Sequence[_Numbered]]] = [
+        ("task", loadable.tasks),
+        ("memory", loadable.memories),
+        ("address", loadable.addresses),
+        ("tensor", loadable.tensors),
+    ]
+    for what, entries in indexed:
         if len(entries) > MAX_ENTRIES:
             yield f"{len(entries)} entries of kind {what}, at most {MAX_ENTRIES} are allowed"
         for position, entry in enumerate(entries):

@@ -241,8 +241,9 @@ EMU_POWER = _struct(
     24, type=(_U8, 0), **_in_a_row(4, _F32, "in_scale", "out_scale", "power", "scale", "shift")
 )
 EMU_SOFTMAX = _struct(24, type=(_U8, 0), **_in_a_row(4, _F32, "in_scale", "out_scale"), axis=(_U8, 12))
-OLD_EMU_POWER = _struct(16, type=(_U8, 0), **_in_a_row(4, _F32, "power", "scale", "shift"))
-OLD_EMU_SOFTMAX = _struct(16, type=(_U8, 0), axis=(_U8, 4))
+# the older ones have no scales and are packed behind the type
+OLD_EMU_POWER = _struct(16, type=(_U8, 0), **_in_a_row(1, _F32, "power", "scale", "shift"))
+OLD_EMU_SOFTMAX = _struct(16, type=(_U8, 0), axis=(_U8, 1))
 
 EMU_BUFFER = _struct(
     256,

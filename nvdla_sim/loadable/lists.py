@@ -20,6 +20,7 @@ from nvdla_sim.loadable.check import refuse
 from nvdla_sim.loadable.entries import Blob, Bytes, Task
 from nvdla_sim.loadable.enums import (
     DlaSubInterface,
+    EmuFormat,
     EmuOpType,
     EmuSubInterface,
     Interface,
@@ -35,6 +36,7 @@ Records = NDArray[np.void]
 DLA_BLOB_VERSION = (0, 12, 3)
 EMU_BLOB_VERSION = (0, 0, 1)
 _OLD_DLA_VERSIONS = ((0, 10), (0, 11))
+_OLD_FP16 = 2  # the older EmuFormat.FP16: what NVIDIA's fp16 regression network has
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,8 @@ def _graph_problems(network: np.void, graph: Records) -> Iterator[str]:
             yield f"first operation of type {kind.name}: {network['op_head'][kind]} of {count}"
     for i in np.flatnonzero(graph["op_type"] > max(OpType)):
         yield f"operation {i}: type {graph['op_type'][i]}, allowed: 0 to {max(OpType)}"
-    for field in ("consumers", "fused_parent"):
-        target = graph[field]["index"].reshape(count, -1)
+    consumers, fused_parent = graph["consumers"]["index"], graph["fused_parent"]["index"][:, np.newaxis]
+    for field, target in (("consumers", consumers), ("fused_parent", fused_parent)):
         for i, slot in np.argwhere((target < -1) | (target >= count)):
             yield f"operation {i}: {field} names operation {target[i, slot]} of {count}"
 
@@ -230,7 +232,7 @@ def _read_emu(lists: _Lists) -> EmuTask:
     return EmuTask(
         network=network,
         ops=[_emu_op(slot, EmuOpType(kind), old) for slot, kind in zip(op_list, kinds, strict=True)],
-        buffers=_current(buffers, d.EMU_BUFFER),
+        buffers=_old_buffers(buffers) if old else buffers,
     )
 
 
@@ -251,6 +253,12 @@ def _emu_op(slot: Bytes, kind: EmuOpType, old: bool) -> np.void:
     op = _current(_record(slot, d.OLD_EMU_OPS[kind]), d.EMU_OPS[kind])
     op["in_scale"] = op["out_scale"] = 1
     return op
+
+
+def _old_buffers(old: Records) -> Records:
+    buffers: Records = _current(old, d.EMU_BUFFER)
+    buffers["format"][old["format"] == _OLD_FP16] = EmuFormat.FP16
+    return buffers
 
 
 def _record(slot: Bytes, struct: Struct) -> Any:
