@@ -1,0 +1,176 @@
+"""A loadable ready to run: memories bound, tasks resolved, inputs in and outputs out.
+
+Source: compiler-facts 1.5.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nvdla_sim.errors import ImageError, LoadableError
+from nvdla_sim.hw.config import Config, config_named
+from nvdla_sim.hw.formats import Int8
+from nvdla_sim.hw.memory import Bytes
+from nvdla_sim.loadable.enums import MemoryFlags
+from nvdla_sim.loadable.lists import DlaTask, EmuTask, read_task
+from nvdla_sim.loadable.loadable import Loadable, Task, Tensor
+from nvdla_sim.runtime.buffers import Buffers, bound_memories
+from nvdla_sim.runtime.channels import pixel_channels
+from nvdla_sim.runtime.image import read_picture
+from nvdla_sim.runtime.plan import reference_steps, resolve
+from nvdla_sim.runtime.source_map import read_source_map
+from nvdla_sim.runtime.target import infer_target
+from nvdla_sim.runtime.tensor import check_input, check_output, is_image, read, write
+
+InputValue = str | os.PathLike[str] | Int8
+
+
+@dataclass(frozen=True)
+class Output:
+    """One network output. ``values``: int8 CHW (int16 where the loadable's output is).
+
+    ``scale``: real = scale * value, None where unknown.
+    """
+
+    name: str
+    values: NDArray[Any]
+    scale: float | None
+
+
+@dataclass(frozen=True)
+class Port:
+    """A network input or output: its descriptor, the memory it is bound to and its bytes there."""
+
+    tensor: Tensor
+    memory: int
+    raw: Bytes
+
+
+class Runtime:
+    """Runs a loadable any number of times; each run starts from the same memory as the first.
+
+    ``target``: a hardware configuration's name; None infers it, and ``assumption`` then tells why this one.
+    Raises ``LoadableError``, ``ProgramError`` or ``UnsupportedError`` naming the operation that driver or
+    chip refuse, ``OptionError`` for an unknown target.
+    """
+
+    def __init__(self, loadable: Loadable, target: str | None = None) -> None:
+        tasks = [read_task(loadable, task) for task in loadable.tasks]
+        self.assumption: str | None = None
+        if target is None:
+            self.config, self.assumption = infer_target(loadable, tasks)
+        else:
+            self.config = config_named(target)
+        self._buffers = Buffers(loadable)
+        self.inputs = self._ports(loadable, MemoryFlags.INPUT, check_input)
+        self.outputs = self._ports(loadable, MemoryFlags.OUTPUT, check_output)
+        executed = list(zip(loadable.tasks, tasks, strict=True))
+        self._colours = [_colours(loadable, executed, self._buffers, port) for port in self.inputs]
+        scales = read_source_map(loadable).scales
+        self._scales = [
+            scales.get(port.tensor.name) or _cpu_scale(loadable, executed, port) for port in self.outputs
+        ]
+        self._steps = resolve(loadable, tasks, self.config, self._buffers, reference_steps)
+
+    @property
+    def steps(self) -> int:
+        """How many launches and CPU operations a run has."""
+        return len(self._steps)
+
+    def run(
+        self, inputs: InputValue | Sequence[InputValue], after_step: Callable[[], None] | None = None
+    ) -> list[Output]:
+        """Run once. An input is a picture's path or an int8 CHW array; several inputs are given as a list.
+
+        Of a batch the first image is given and returned, the others are 0. ``after_step`` is called after
+        each of the ``steps``. ``ImageError`` when an input does not fit.
+        """
+        given = [inputs] if isinstance(inputs, str | os.PathLike | np.ndarray) else list(inputs)
+        if len(given) != len(self.inputs):
+            names = ", ".join(f'"{port.tensor.name}"' for port in self.inputs)
+            raise ImageError(f"the network has {len(self.inputs)} inputs ({names}), {len(given)} are given")
+        values = [self._values(value, at) for at, value in enumerate(given)]
+        self._buffers.fill()
+        for port, value in zip(self.inputs, values, strict=True):
+            write(port.tensor, port.raw, value, self.config)
+        for step in self._steps:
+            step()
+            if after_step is not None:
+                after_step()
+        return [
+            Output(port.tensor.name, read(port.tensor, port.raw, self.config), scale)
+            for port, scale in zip(self.outputs, self._scales, strict=True)
+        ]
+
+    def _ports(
+        self, loadable: Loadable, direction: MemoryFlags, check: Callable[[Tensor, Config], None]
+    ) -> list[Port]:
+        """The network's inputs or outputs in the order in which they are bound."""
+        ports = []
+        for memory in bound_memories(loadable, direction):
+            tensor = loadable.tensors[memory.tensor_desc_id]
+            if tensor.mem_id != memory.id:
+                raise LoadableError(
+                    f'{loadable.name}: tensor "{tensor.name}" is in memory {tensor.mem_id}, '
+                    f"but bound to memory {memory.id}"
+                )
+            check(tensor, self.config)
+            raw = self._buffers.view(memory.id)[tensor.offset : tensor.offset + tensor.size]
+            ports.append(Port(tensor, memory.id, raw))
+        return ports
+
+    def _values(self, value: InputValue, at: int) -> Int8:
+        """The int8 CHW values of input number ``at``."""
+        tensor = self.inputs[at].tensor
+        if isinstance(value, str | os.PathLike):
+            values = read_picture(value, tensor.w, tensor.h)
+            wanted = self._colours[at]
+            if wanted and values.shape[0] != wanted:
+                raise ImageError(
+                    f"picture {os.fspath(value)} has {values.shape[0]} channels, the network's input "
+                    f'"{tensor.name}" has {wanted}: convert it to {"grey" if wanted == 1 else "colour"} first'
+                )
+            return values
+        if not isinstance(value, np.ndarray) or value.dtype != np.int8 or value.ndim != 3:
+            kind = type(value).__name__
+            if isinstance(value, np.ndarray):
+                kind = f"array of {value.dtype}, shape {value.shape}"
+            raise ImageError(
+                f'input "{tensor.name}": {kind}; needed is a picture\'s path or an int8 array of '
+                "channels x height x width"
+            )
+        return value
+
+
+def _colours(
+    loadable: Loadable, executed: list[tuple[Task, DlaTask | EmuTask]], buffers: Buffers, port: Port
+) -> int:
+    """Channels that a picture for an input of pixels must have: 1 grey, 3 colour; 0 where that is unknown."""
+    if not is_image(port.tensor):
+        return 0
+    read_ones = [
+        pixel_channels(loadable, entry, task, buffers, port.memory)
+        for entry, task in executed
+        if isinstance(task, DlaTask)
+    ]
+    channels = max(read_ones, default=0)
+    return min(channels, 1) if channels < 2 else 3
+
+
+def _cpu_scale(
+    loadable: Loadable, executed: list[tuple[Task, DlaTask | EmuTask]], port: Port
+) -> float | None:
+    """The scale of an output that a CPU operation writes."""
+    for entry, task in executed:
+        if isinstance(task, EmuTask):
+            for op, (_, destination) in zip(task.ops, task.buffers, strict=True):
+                address = loadable.addresses[entry.address_list[destination["address"]]]
+                if address.mem_id == port.memory and np.isfinite(op["out_scale"]) and op["out_scale"] > 0:
+                    return float(op["out_scale"])
+    return None
