@@ -81,7 +81,7 @@ def train(images: torch.Tensor, labels: torch.Tensor, epochs: int = 40) -> LeNet
 
 
 def as_graph(net: LeNet) -> Graph:
-    """The trained net with Caffe's layer names; ``ip1`` and its ReLU share a blob, as in Caffe's LeNet."""
+    """The trained net with the layer names of Caffe's LeNet."""
 
     def weights(layer: nn.Conv2d | nn.Linear) -> dict[str, np.ndarray]:
         assert layer.bias is not None
@@ -103,7 +103,7 @@ def as_graph(net: LeNet) -> Graph:
     above = "data"
     for name, operator, parameters in layers:
         (shape,) = operator.output_shapes([tensors[above].shape])
-        tensors[name] = Tensor(name, shape, "ip1" if name == "relu1" else name)
+        tensors[name] = Tensor(name, shape, name)
         nodes.append(Node(name, operator, (above,), (name,), parameters, None))
         above = name
     return Graph("digits", ("data",), (above,), tensors, nodes)
