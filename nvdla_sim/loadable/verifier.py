@@ -61,7 +61,7 @@ REQUIRED: dict[str, frozenset[str]] = {
 MAX_FILE = (1 << 31) - 1  # flatbuffers' own limit
 # A file can name the same entry any number of times, so the file's size alone does not bound the work.
 # The largest real loadables have a few thousand entries.
-MAX_ENTRIES = 1 << 18  # tables and strings
+MAX_ENTRIES = 1 << 17  # tables and strings
 MAX_LISTED = 1 << 24  # bytes of names and number lists
 
 _U16 = struct.Struct("<H")

@@ -48,7 +48,7 @@ RULES: list[tuple[Callable[[Loadable], object], str]] = [
     (lambda x: setattr(x.memories[0], "domain", 2), "memory 0: domain 2"),
     (lambda x: x.memories[CONSTANTS].offsets.append(0), "memory 1: 1 contents, but 2 offsets"),
     (lambda x: x.memories[CONSTANTS].contents.__setitem__(0, "tb-1"), '"tb-1" is not among the blobs'),
-    (lambda x: x.memories[CONSTANTS].offsets.__setitem__(0, 4000), '"tb-0" (128 bytes at 4000) does not fit'),
+    (lambda x: x.memories[CONSTANTS].offsets.__setitem__(0, 3969), '"tb-0" (128 bytes at 3969) does not fit'),
     (_overlap, "memory 1: its contents overlap"),
     (lambda x: setattr(x.memories[0], "size", MAX_MEMORY), f"at most {MAX_MEMORY} are allowed"),
     (_output_gap, "the OUTPUTs are bound to [1]"),
@@ -83,6 +83,7 @@ def test_each_rule(breaks: Callable[[Loadable], object], told: str) -> None:
 def test_the_last_allowed_values() -> None:
     loadable = small_loadable()
     loadable.addresses[1].offset = 4096
+    loadable.memories[CONSTANTS].offsets = [3968]
     loadable.tasks[0].address_list = [0] * 6144
     loadable.memories[0].size = 0
     loadable.memories[0].size = MAX_MEMORY - sum(memory.size for memory in loadable.memories)

@@ -23,21 +23,71 @@ SIZES = {
     "OLD_EMU_POWER": 16, "OLD_EMU_SOFTMAX": 16, "OLD_EMU_BUFFER": 256,
 }  # fmt: skip
 
-# literal, so that a slip in a run of fields shows
-OFFSETS = {
-    ("NETWORK", "op_head"): 16, ("NETWORK", "num_addresses"): 34, ("NETWORK", "dynamic_roi"): 38,
-    ("COMMON_OP", "dependency_count"): 4, ("COMMON_OP", "fused_parent"): 32,
-    ("CUBE", "size"): 8, ("CUBE", "channel"): 16, ("CUBE", "plane_stride"): 28,
-    ("OLD_CUBE", "channel"): 12, ("OLD_CUBE", "plane_stride"): 24,
-    ("CONV_OP", "batch_stride"): 24, ("CONV_OP", "in_height_cmac"): 46, ("CONV_OP", "mean_ax"): 58,
-    ("CONV_OP", "dilation_y"): 68, ("CONV_OP", "out_precision"): 73, ("CONV_OP", "out_cvt"): 84,
-    ("CONV_SURFACE", "in_line_uv_stride"): 168, ("OLD_CONV_SURFACE", "in_line_uv_stride"): 148,
-    ("SDP_SUB_OP", "mul_cvt"): 24, ("SDP_OP", "batch_stride"): 16, ("SDP_OP", "y"): 84,
-    ("PDP_OP", "partial_width_last"): 10, ("PDP_OP", "precision"): 22, ("PDP_OP", "padding_value"): 24,
-    ("CDP_OP", "bypass_out_mul"): 22, ("BDMA_TRANSFER", "dst_surface"): 28, ("BDMA_SURFACE", "transfers"): 4,
-    ("LUT", "lo"): 130, ("LUT", "lo_end"): 672, ("LUT", "lo_overflow"): 692, ("LUT", "method"): 699,
-    ("EMU_POWER", "shift"): 20, ("EMU_SOFTMAX", "axis"): 12, ("EMU_BUFFER", "surf_stride"): 22,
-    ("OLD_EMU_BUFFER", "surf_stride"): 18, ("OLD_EMU_POWER", "shift"): 9, ("OLD_EMU_SOFTMAX", "axis"): 1,
+# Literal, so that a slip in a run of fields shows; whole where the dumps below have no such operation.
+OFFSETS: dict[str, dict[str, int]] = {
+    "NETWORK": {
+        "op_list": 0, "surf_list": 2, "dep_graph": 4, "lut_list": 6, "roi_array": 8, "surface": 10,
+        "stat_list": 12, "op_head": 16, "num_rois": 28, "num_ops": 30, "num_luts": 32, "num_addresses": 34,
+        "input_layer": 36, "dynamic_roi": 38,
+    },
+    "COMMON_OP": {
+        "index": 0, "roi": 2, "op_type": 3, "dependency_count": 4, "consumers": 8, "fused_parent": 32,
+    },
+    "CONSUMER": {"index": 0, "event": 2},
+    "OLD_CUBE": {
+        "type": 0, "address": 2, "size": 4, "width": 8, "height": 10, "channel": 12,
+        "line_stride": 16, "surf_stride": 20, "plane_stride": 24,
+    },
+    "CONV_OP": {
+        "data_reuse": 1, "skip_data_rls": 3, "pixel_mapping": 9, "batch_stride": 24,
+        "mean_ry": 52, "mean_gu": 54, "mean_bv": 56, "mean_ax": 58, "mean_format": 60,
+        "pra_truncate": 71, "in_precision": 72, "out_precision": 73, "pad_val": 74,
+        "in_cvt": 76, "out_cvt": 84,
+    },
+    "CONV_SURFACE": {"wmb": 32, "wgs": 64, "offset_u": 160, "in_line_uv_stride": 168},
+    "OLD_CONV_SURFACE": {
+        "weight": 0, "wmb": 28, "wgs": 56, "src": 84, "dst": 112, "offset_u": 140, "in_line_uv_stride": 148,
+    },
+    "SDP_SUB_OP": {
+        "enable": 0, "alu_type": 1, "type": 2, "mode": 3, "act": 4, "shift_value": 5, "truncate": 6,
+        "precision": 7, "alu_operand": 8, "mul_operand": 12, "alu_cvt": 16, "mul_cvt": 24,
+    },
+    "SDP_OP": {
+        "src_precision": 0, "dst_precision": 1, "lut_index": 2, "out_cvt": 4, "conv_mode": 12,
+        "batch_num": 13, "batch_stride": 16, "x1": 20, "x2": 52, "y": 84,
+    },
+    "OLD_SDP_SURFACE": {"src": 0, "x1": 28, "x2": 56, "y": 84, "dst": 112},
+    "PDP_OP": {
+        "partial_in_width_first": 0, "partial_in_width_mid": 2, "partial_in_width_last": 4,
+        "partial_width_first": 6, "partial_width_mid": 8, "partial_width_last": 10, "precision": 22,
+    },
+    "CDP_OP": {
+        "in_precision": 0, "out_precision": 1, "lut_index": 2, "in_cvt": 4, "out_cvt": 12,
+        "local_size": 20, "bypass_sqsum": 21, "bypass_out_mul": 22,
+    },
+    "CDP_SURFACE": {"src": 0, "dst": 32},
+    "RUBIK_OP": {"mode": 0, "precision": 1, "stride_x": 2, "stride_y": 3},
+    "BDMA_OP": {"num_transfers": 0},
+    "BDMA_SURFACE": {"source_type": 0, "destination_type": 1, "num_transfers": 2, "transfers": 4},
+    "BDMA_TRANSFER": {
+        "src_address": 0, "dst_address": 2, "line_size": 4, "line_repeat": 8, "src_line": 12,
+        "dst_line": 16, "surface_repeat": 20, "src_surface": 24, "dst_surface": 28,
+    },
+    "SLOPE": {"scale": 0, "shifter": 2},
+    "LUT": {
+        "le": 0, "lo": 130, "le_index": 644, "lo_index": 646,
+        "le_start": 648, "le_end": 656, "lo_start": 664, "lo_end": 672,
+        "le_underflow": 680, "le_overflow": 684, "lo_underflow": 688, "lo_overflow": 692,
+        "hybrid_priority": 696, "underflow_priority": 697, "overflow_priority": 698, "method": 699,
+    },
+    "EMU_NETWORK": {"op_list": 0, "buffer_list": 2, "num_ops": 4},
+    "EMU_POWER": {"type": 0, "in_scale": 4, "out_scale": 8, "power": 12, "scale": 16, "shift": 20},
+    "OLD_EMU_BUFFER": {
+        "address": 0, "size": 2, "format": 6, "width": 8, "height": 10, "channel": 12,
+        "line_stride": 14, "surf_stride": 18,
+    },
+    "OLD_EMU_POWER": {"type": 0, "power": 1, "scale": 5, "shift": 9},
+    "OLD_EMU_SOFTMAX": {"type": 0, "axis": 1},
 }  # fmt: skip
 
 
@@ -46,7 +96,11 @@ def test_sizes() -> None:
 
 
 def test_offsets() -> None:
-    assert {(struct, field): getattr(d, struct).fields[field][1] for struct, field in OFFSETS} == OFFSETS
+    ours = {
+        struct: {field: getattr(d, struct).fields[field][1] for field in fields}
+        for struct, fields in OFFSETS.items()
+    }
+    assert ours == OFFSETS
 
 
 def test_fields_do_not_overlap() -> None:

@@ -154,6 +154,10 @@ def test_repeated_names_are_bounded() -> None:
     assert "bytes" in _refused(_repeating(names=1000, memories=20))
 
 
+def test_repeated_entries_are_bounded() -> None:
+    assert "more than 131072 entries" in _refused(_repeating(memories=131_072))
+
+
 def test_overlapping_blobs_are_refused() -> None:
     assert "overlap" in _refused(_repeating(blobs=200, blob_size=5000))
 
