@@ -73,7 +73,7 @@ class Transform:
 
 @dataclass(frozen=True)
 class DataSource:
-    """One data layer at test time; ``input`` is the network input it feeds, paths are as the prototxt has them."""
+    """A data layer at test time, feeding the network input ``input``. Paths are as the prototxt has them."""
 
     layer: str
     kind: str

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from nvdla_sim.caffe.caffe_pb2 import Layer
 from nvdla_sim.caffe.data_layers import PARAMS as DATA_LAYERS
 from nvdla_sim.caffe.data_layers import image_shape
 from nvdla_sim.caffe.layers import BUILDERS
 from nvdla_sim.caffe.net_state import layers_at_test
-from nvdla_sim.caffe.prototxt import Prototxt, SourceLayer, read_prototxt
+from nvdla_sim.caffe.prototxt import Prototxt, SourceLayer, UnknownField, read_prototxt
 from nvdla_sim.caffe.weights import Weights, layer_params, read_caffemodel
-from nvdla_sim.errors import ModelError, NvdlaError, UnsupportedError, listed, nearest
+from nvdla_sim.errors import ModelError, NvdlaError, UnsupportedError, did_you_mean, listed
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.operator import Array, Operator, Shape
 
@@ -21,6 +22,10 @@ Path = str | os.PathLike[str]
 
 # They score a trained net, they are no part of it.
 SCORING = ("Accuracy",)
+
+# Bounds on what a hopeless net costs: problems told, and names searched for a near one.
+MAX_PROBLEMS = 200
+MAX_NAMES = 1000
 
 
 def load_caffe(
@@ -30,8 +35,9 @@ def load_caffe(
 
     ``caffemodel`` None gives the structure alone, without parameters. ``input_shapes`` (C, H, W) replace the
     shapes of network inputs; needed for data layers where the prototxt does not tell the images' size.
-    Errors list every problem with its line and layer: ``UnsupportedError`` when all of them are things that this
-    project lacks, else ``ModelError``.
+    Errors list every problem with its line and layer: ``UnsupportedError`` when all of them are things that
+    this project lacks, else ``ModelError``. A field that is not Caffe's is a ``UserWarning``, or an error where
+    it looks like a typo.
     """
     source = read_prototxt(prototxt)
     weights = None if caffemodel is None else read_caffemodel(caffemodel)
@@ -44,77 +50,79 @@ class _Import:
     def __init__(self, source: Prototxt, weights: Weights | None, input_shapes: dict[str, Shape]) -> None:
         self.source, self.weights, self.input_shapes = source, weights, input_shapes
         self.result = Graph(source.net.name)
-        self.blobs: dict[str, str | None] = {}  # None: the layer that makes it has a problem
+        self.blobs: dict[str, str | None] = {}  # None: what makes it has a problem
         self.labels: set[str] = set()
         self.lines: dict[str, int] = {}  # of the layers met
         self.batch: int | None = None
         self.problems: list[str] = []
         self.only_unsupported = True
+        self.unsupported_types = False
 
     def graph(self) -> Graph:
-        self._net_inputs()
-        for unknown in self.source.unknown:
-            self._unknown_field(unknown.nearest, str(unknown))
+        with self._told("", self.source.net.input):
+            self._net_inputs()
+        with self._told(""):
+            self._check_unknown(self.source.unknown)
         for entry in layers_at_test(self.source):
-            try:
+            layer = entry.layer
+            with self._told(f'line {entry.line}, layer "{layer.name}" ({layer.type}): ', layer.top):
                 self._layer(entry)
-            except NvdlaError as problem:
-                layer = entry.layer
-                self._problem(problem, f'line {entry.line}, layer "{layer.name}" ({layer.type}): ')
-                self.blobs.update(dict.fromkeys(layer.top))
-        if unused := [name for name in self.input_shapes if name not in self.result.inputs]:
-            self._problem(ModelError(f"input_shapes names {', '.join(unused)}, which the net does not have"))
-        if not self.problems and not self.result.nodes:
-            self._problem(ModelError("it has no layer that computes anything"))
+            if len(self.problems) == MAX_PROBLEMS:
+                self.problems.append(f"and so on: only the first {MAX_PROBLEMS} problems are told")
+                break
+        with self._told(""):
+            if unused := [name for name in self.input_shapes if name not in self.blobs]:
+                raise ModelError(f"input_shapes names {', '.join(unused)}: the net has no such input")
+            if not self.problems and not self.result.nodes:
+                raise ModelError("it has no layer that computes anything")
         if self.problems:
+            if self.unsupported_types:
+                self.problems.append(f"supported types of layers: {', '.join(BUILDERS)}")
             kind = UnsupportedError if self.only_unsupported else ModelError
             raise kind(listed(f"prototxt {self.source.path} cannot be used:", self.problems))
-        return self._with_ends()
+        self._find_ends()
+        return self.result
 
-    def _problem(self, problem: NvdlaError, where: str = "") -> None:
-        self.problems.append(f"{where}{problem}")
-        self.only_unsupported &= isinstance(problem, UnsupportedError)
+    @contextmanager
+    def _told(self, where: str, blobs: Iterable[str] = ()) -> Iterator[None]:
+        """Collects a problem instead of raising it; ``blobs`` are what cannot be made because of it."""
+        try:
+            yield
+        except NvdlaError as problem:
+            self.problems.append(f"{where}{problem}")
+            self.only_unsupported &= isinstance(problem, UnsupportedError)
+            self.blobs.update(dict.fromkeys(blobs))
 
-    def _unknown_field(self, nearest_field: str | None, text: str) -> None:
+    def _check_unknown(self, fields: list[UnknownField]) -> None:
         """A typo would silently change the net; a field of some fork of Caffe is most often a remark."""
-        if nearest_field:
-            raise ModelError(text)
-        warnings.warn(f"prototxt {self.source.path}: {text}; it is ignored", stacklevel=4)
+        if typos := [str(field) for field in fields if field.nearest]:
+            raise ModelError("; ".join(typos))
+        for field in fields:
+            warnings.warn(f"prototxt {self.source.path}: {field}; it is ignored", stacklevel=5)
 
-    def _with_ends(self) -> Graph:
+    def _find_ends(self) -> None:
+        """Outputs are what nothing reads; an input that nothing reads fed a layer of training only."""
         graph = self.result
         read = {tensor for node in graph.nodes for tensor in node.inputs}
         graph.outputs = tuple(tensor for node in graph.nodes for tensor in node.outputs if tensor not in read)
-        # an input that nothing reads fed a layer that does not exist at test time
+        for name in graph.inputs:
+            if name not in read:
+                del graph.tensors[name]
         graph.inputs = tuple(name for name in graph.inputs if name in read)
-        graph.tensors = {
-            name: tensor
-            for name, tensor in graph.tensors.items()
-            if name in read or graph.producer(name) is not None
-        }
-        return graph
 
     def _net_inputs(self) -> None:
-        """The ``input`` fields with their ``input_shape`` or ``input_dim`` (four numbers each)."""
+        """The ``input`` fields with their ``input_shape``, or ``input_dim`` (four numbers each)."""
         net = self.source.net
-        shapes = [tuple(shape.dim) for shape in net.input_shape]
         dims = list(net.input_dim)
+        shapes = [tuple(shape.dim) for shape in net.input_shape]
         shapes += [tuple(dims[start : start + 4]) for start in range(0, len(dims), 4)]
         if len(dims) % 4 or len(shapes) != len(net.input):
-            self._problem(
-                ModelError(
-                    f"{len(net.input)} input need as many input_shape or four input_dim each, "
-                    f"got {len(net.input_shape)} input_shape and {len(dims)} input_dim"
-                )
+            raise ModelError(
+                f"each input needs an input_shape or four input_dim: there are {len(net.input)} input, "
+                f"{len(net.input_shape)} input_shape, {len(dims)} input_dim"
             )
-            self.blobs.update(dict.fromkeys(net.input))
-            return
         for name, shape in zip(net.input, shapes, strict=True):
-            try:
-                self._input(name, shape)
-            except ModelError as problem:
-                self._problem(problem)
-                self.blobs[name] = None
+            self._input(name, shape)
 
     def _input(self, blob: str, shape: Shape) -> None:
         """A network input; ``shape`` has the batch axis in front."""
@@ -123,7 +131,7 @@ class _Import:
         if len(shape) < 2 or shape[0] < 1:
             raise ModelError(f'input "{blob}" needs a shape of a positive batch and at least one axis more')
         if self.batch not in (None, shape[0]):
-            raise ModelError(f'input "{blob}" has the batch {shape[0]}, another input {self.batch}')
+            raise ModelError(f'input "{blob}" has the batch {shape[0]}, another input has {self.batch}')
         self.batch = shape[0]
         self.blobs[blob] = self.result.add_input(blob, self.input_shapes.get(blob, shape[1:])).name
 
@@ -141,19 +149,20 @@ class _Import:
         elif layer.type in DATA_LAYERS:
             self._data_layer(layer)
         elif layer.type in BUILDERS:
-            for unknown in entry.unknown:
-                self._unknown_field(unknown.nearest, f'layer "{layer.name}": {unknown}')
+            self._check_unknown(entry.unknown)
             self._computing_layer(layer, entry.line)
         else:
-            hint = nearest(layer.type, BUILDERS)
-            raise UnsupportedError(f"this type of layer is not supported: {hint}")
+            self.unsupported_types = True
+            raise UnsupportedError(
+                f"this type of layer is not supported; {did_you_mean(layer.type, BUILDERS)}"
+            )
 
     def _input_layer(self, layer: Layer) -> None:
         shapes = [tuple(shape.dim) for shape in layer.input_param.shape]
         if len(shapes) == 1:
             shapes *= len(layer.top)
         if len(shapes) != len(layer.top):
-            raise ModelError(f"{len(layer.top)} tops, but {len(shapes)} shapes in input_param")
+            raise ModelError(f"it has {len(layer.top)} tops, but {len(shapes)} shapes in input_param")
         for top, shape in zip(layer.top, shapes, strict=True):
             self._input(top, shape)
 
@@ -164,34 +173,29 @@ class _Import:
         self.labels.update(labels)
         shape = self.input_shapes.get(image) or image_shape(layer)
         if shape is None:
-            raise ModelError(
-                f'the size of "{image}" is not told: give crop_size, or an Input layer instead of this one'
-            )
+            raise ModelError(f'the size of "{image}" is not told: give crop_size, or an Input layer instead')
         self._input(image, (1, *shape))
 
     def _computing_layer(self, layer: Layer, line: int) -> None:
-        bottoms = list(layer.bottom)
+        bottoms, tops = list(layer.bottom), list(layer.top)
         if layer.type == "SoftmaxWithLoss":
-            bottoms = bottoms[:1]  # the second one holds labels
-            del layer.top[1:]
+            bottoms, tops = bottoms[:1], tops[:1]  # without the labels
         for bottom in bottoms:
             if bottom in self.labels:
                 raise ModelError(f'bottom "{bottom}" holds labels, which a net at work does not have')
             if bottom not in self.blobs:
-                raise ModelError(f'bottom "{bottom}" is not made before: {nearest(bottom, self.blobs)}')
-        tops = list(layer.top)
-        if not tops or len(set(tops)) < len(tops):
-            raise ModelError(f"its tops must be there and differ, got {tops}")
-        for top in tops:
-            if top in self.blobs and top not in bottoms:
+                hint = did_you_mean(bottom, list(self.blobs)[-MAX_NAMES:])
+                raise ModelError(f'bottom "{bottom}" is not made by an input or a layer before; {hint}')
+        if not bottoms or not tops:
+            raise ModelError("it needs a bottom and a top")
+        for index, top in enumerate(tops):
+            if top in tops[:index] or (top in self.blobs and top not in bottoms):
                 raise ModelError(f'blob "{top}" is made twice')
         inputs = [tensor for bottom in bottoms if (tensor := self.blobs[bottom]) is not None]
         if len(inputs) < len(bottoms):
-            self.blobs.update(dict.fromkeys(tops))  # told where it was made
-            return
+            self.blobs.update(dict.fromkeys(tops))
+            return  # the problem has been told where it began
         shapes = [self.result.tensors[tensor].shape for tensor in inputs]
-        if not shapes:
-            raise ModelError("it has no bottom")
         op = BUILDERS[layer.type](layer, [(self.batch or 1, *shape) for shape in shapes])
         params = self._params(layer, op, shapes)
         node = self.result.add(layer.name, op, inputs, params, tops, line)
@@ -203,5 +207,6 @@ class _Import:
         if not op.param_shapes(shapes):
             return {}
         if layer.name not in self.weights:
-            raise ModelError(f"the caffemodel has no blobs for it: {nearest(layer.name, self.weights)}")
+            hint = did_you_mean(layer.name, list(self.weights)[:MAX_NAMES])
+            raise ModelError(f"the caffemodel has no blobs for it; {hint}")
         return layer_params(op, self.weights[layer.name], shapes, layer.inner_product_param.transpose)

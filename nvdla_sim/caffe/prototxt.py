@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     Descriptor = descriptor.Descriptor | _message.Descriptor
 
-# The biggest published nets are below half a megabyte.
-MAX_BYTES = 8 << 20
+# The biggest published nets have half a megabyte and a few thousand layers.
+MAX_BYTES = 4 << 20
+MAX_LAYERS = 10_000
+MAX_UNKNOWN = 1000
 MAX_DEPTH = 32
 
 TOKEN = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[\w./+-]+|[{}<>\[\]:]""")
@@ -105,7 +107,7 @@ def _scan(text: str, path: str) -> tuple[list[SourceLayer], list[UnknownField]]:
     scope: Descriptor | None = Net.DESCRIPTOR
     lists = 0  # inside [ ... ] a word is a value, not a field's name
     expects_value = False
-    name, line = "", 0
+    name, line, count = "", 0, 0
     sources: list[SourceLayer] = []
     outside: list[UnknownField] = []
     for match in TOKEN.finditer(text):
@@ -115,6 +117,8 @@ def _scan(text: str, path: str) -> tuple[list[SourceLayer], list[UnknownField]]:
         if token in "{<":
             if not scopes and name in LAYER_FIELDS:
                 sources.append(SourceLayer(line))
+                if len(sources) > MAX_LAYERS:
+                    raise ModelError(f"prototxt {path}: line {line}: more than {MAX_LAYERS} layers")
             scopes.append((scope, name, line))
             if len(scopes) > MAX_DEPTH:
                 raise ModelError(f"prototxt {path}: line {line}: more than {MAX_DEPTH} nested messages")
@@ -132,6 +136,9 @@ def _scan(text: str, path: str) -> tuple[list[SourceLayer], list[UnknownField]]:
             if scope is not None and scope.fields and name not in scope.fields_by_name:
                 found = UnknownField(name, line, _typo(name, scope))
                 (sources[-1].unknown if scopes and sources else outside).append(found)
+                count += 1
+                if count > MAX_UNKNOWN:
+                    raise ModelError(f"prototxt {path}: line {line}: no Caffe net, hardly a field is known")
         expects_value = False
     return sources, outside
 

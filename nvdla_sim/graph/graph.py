@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 
 import numpy as np
 
-from nvdla_sim.errors import ModelError, nearest
+from nvdla_sim.errors import ModelError, did_you_mean
 from nvdla_sim.graph.operator import Array, Operator, Shape, check_size, shape_text
 
 
@@ -83,7 +84,7 @@ class Graph:
         """
         for tensor in inputs:
             if tensor not in self.tensors:
-                raise ModelError(f'input "{tensor}" is unknown: {nearest(tensor, self.tensors)}')
+                raise ModelError(f'there is no tensor "{tensor}"; {did_you_mean(tensor, self.tensors)}')
         shapes = [self.tensors[tensor].shape for tensor in inputs]
         out_shapes = op.output_shapes(shapes)
         blobs = [name] if blobs is None else blobs
@@ -106,7 +107,7 @@ class Graph:
         return tensor
 
     def _free_name(self, blob: str, layer: str) -> str:
-        candidates = [blob, layer, *(f"{layer}:{count}" for count in range(1, len(self.tensors) + 2))]
+        candidates = chain((blob, layer), (f"{layer}:{number}" for number in count(1)))
         return next(name for name in candidates if name not in self.tensors)
 
     def producer(self, tensor: str) -> Node | None:
@@ -121,9 +122,8 @@ class Graph:
         """The node called ``name``; ``ModelError`` with the nearest names when there is none."""
         found = next((node for node in self.nodes if node.name == name), None)
         if found is None:
-            raise ModelError(
-                f'there is no layer "{name}": {nearest(name, [node.name for node in self.nodes])}'
-            )
+            hint = did_you_mean(name, [node.name for node in self.nodes])
+            raise ModelError(f'there is no layer "{name}"; {hint}')
         return found
 
     def run(self, inputs: Mapping[str, Array], keep: Collection[str] | None = None) -> dict[str, Array]:
@@ -135,7 +135,7 @@ class Graph:
         values = self._checked_inputs(inputs)
         wanted = set(self.tensors if keep is None else keep)
         for name in wanted - self.tensors.keys():
-            raise ModelError(f'there is no tensor "{name}": {nearest(name, self.tensors)}')
+            raise ModelError(f'there is no tensor "{name}"; {did_you_mean(name, self.tensors)}')
         last_use = {tensor: index for index, node in enumerate(self.nodes) for tensor in node.inputs}
         for index, node in enumerate(self.nodes):
             self._check_weights(node)
