@@ -1,0 +1,122 @@
+"""nvdla-compile: a Caffe net and its calibration table -> a loadable, with nvdla_compiler's options."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from nvdla_sim.cli._command import command_parser, run_command
+from nvdla_sim.errors import OptionError, UnsupportedError, one_of
+
+PRECISIONS = ("int8", "fp16")
+QUIET_SECONDS = 1.0  # a compile that takes longer shows how far it is
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return run_command(_parser(), compile_net, arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("nvdla-compile", "Compile a Caffe net to an int8 loadable for NVDLA.")
+    add = parser.add_argument
+    add("--prototxt", metavar="FILE", required=True, help="the net's layers")
+    add("--caffemodel", metavar="FILE", required=True, help="the net's trained weights")
+    add(
+        "--calibtable", metavar="FILE",
+        help='the scale of each layer, as JSON: {"conv1": {"scale": 0.01}, ...}',
+    )  # fmt: skip
+    add("-o", metavar="FILE", dest="output", help="the loadable to write (default: PROFILE.nvdla here)")
+    add(
+        "--profile", metavar="NAME", default="fast-math",
+        help="basic (every tensor keeps memory of its own), default, performance or fast-math; any other "
+        "name is taken as the loadable's (default: fast-math)",
+    )  # fmt: skip
+    add(
+        "--configtarget", metavar="NAME", default="nv_full",
+        help="the hardware configuration (default: nv_full)",
+    )  # fmt: skip
+    add("--cprecision", metavar="WORD", default="int8", help="int8; fp16 is not built yet (default: int8)")
+    add(
+        "--quantizationMode", metavar="WORD", dest="quantization", default="per-kernel",
+        help="how many scales the weights of a layer have: per-kernel, one; per-filter, one for each output "
+        "channel (default: per-kernel)",
+    )  # fmt: skip
+    add(
+        "--informat", metavar="WORD", dest="input_format",
+        help="how the input lies in memory: nhwc, 4-byte pixels; nchw, a feature surface (default: nhwc for "
+        "1, 3 or 4 channels, else nchw)",
+    )  # fmt: skip
+    add("--batch", metavar="N", default="1", help="inputs at once; more than 1 is not built yet (default: 1)")
+    return parser
+
+
+def compile_net(options: argparse.Namespace) -> None:
+    from nvdla_sim.compiler.pipeline import INPUT_FORMATS, PROFILES, QUANTIZATIONS
+    from nvdla_sim.hw.config import config_named
+
+    config_named(options.configtarget)
+    quantization = one_of("--quantizationMode", options.quantization.lower(), QUANTIZATIONS)
+    input_format = options.input_format
+    if input_format is not None:
+        input_format = one_of("--informat", input_format.lower(), INPUT_FORMATS)
+    if one_of("--cprecision", options.cprecision.lower(), PRECISIONS) != "int8":
+        raise UnsupportedError(f"--cprecision {options.cprecision} is not built yet; use int8")
+    _check_batch(options.batch)
+    if options.calibtable is None:
+        raise OptionError(
+            "int8 needs the scale of each layer: give --calibtable FILE; nvdla-calibrate makes one"
+        )
+    profile = options.profile if options.profile in PROFILES else "fast-math"
+    if profile != options.profile:
+        known = ", ".join(PROFILES)
+        print(f'profile "{options.profile}" is none of {known}: it names the loadable, compiled as {profile}')
+    output = options.output or f"{options.profile}.nvdla"
+    chosen = input_format or "nhwc for 1, 3 or 4 input channels, else nchw"
+    print(f"int8, {quantization}, {profile}, {options.configtarget}, batch 1, {chosen}")
+
+    from nvdla_sim.caffe.importer import load_caffe
+    from nvdla_sim.calib.table import Table
+    from nvdla_sim.compiler.pipeline import compile_graph
+
+    with _progress() as progress:
+        table = Table.load(options.calibtable)
+        graph = load_caffe(options.prototxt, options.caffemodel)
+        loadable = compile_graph(
+            graph, table, options.configtarget, quantization, input_format, profile, progress
+        )
+        loadable.save(output)
+    print(f"wrote {output}")
+
+
+def _check_batch(word: str) -> None:
+    if not (word.isascii() and word.isdigit() and int(word) > 0):
+        raise OptionError(f'--batch "{word}" is not a positive number; allowed: 1')
+    if int(word) != 1:
+        raise UnsupportedError(f"--batch {word} is not built yet; use 1 and run the loadable {word} times")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A callback (done, total) that shows a bar on a terminal once the work takes longer than a second."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    began = time.monotonic()
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("compiling", visible=False)
+
+        def update(done: int, total: int) -> None:
+            late = time.monotonic() - began > QUIET_SECONDS
+            bar.update(task, completed=done, total=total, visible=late)
+
+        yield update
+
+
+if __name__ == "__main__":
+    sys.exit(main())

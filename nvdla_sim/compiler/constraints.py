@@ -1,0 +1,130 @@
+"""What the chip can do with a layer. A rule's docstring is the rule, and the error message.
+
+A rule takes a node and its graph and returns what breaks it, "" if nothing does. The graph is the one after
+the passes: a layer that is taken out breaks no rule.
+
+Source: compiler-facts sections 3 and 4.4, recipes section 3 (limits that nothing else checks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from nvdla_sim.graph.graph import Graph, Node
+from nvdla_sim.graph.operator import Operator, shape_text
+from nvdla_sim.graph.ops.convolution import Convolution
+from nvdla_sim.graph.ops.dropout import Dropout
+from nvdla_sim.graph.ops.flatten import Flatten
+from nvdla_sim.graph.ops.inner_product import InnerProduct
+from nvdla_sim.graph.ops.pooling import Pooling
+from nvdla_sim.graph.ops.relu import ReLU
+from nvdla_sim.graph.ops.softmax import Softmax
+
+Rule = Callable[[Node, Graph], str]
+
+
+def problems(graph: Graph) -> Iterator[str]:
+    """Every layer of the graph that cannot be compiled, with the reason."""
+    for node in graph.nodes:
+        where = f'layer "{node.name}" ({node.op.kind}' + (f", line {node.line})" if node.line else ")")
+        if type(node.op) not in RULES:
+            supported = ", ".join(sorted(operator.kind for operator in RULES))
+            yield f"{where}: this kind cannot run on the chip yet; those that can: {supported}"
+            continue
+        for rule in (tensor_sizes, *RULES[type(node.op)]):
+            if found := rule(node, graph):
+                yield f"{where}: {rule.__doc__} Here: {found}."
+
+
+def tensor_sizes(node: Node, graph: Graph) -> str:
+    """Channels, height and width are at most 8192."""
+    shapes = [graph.tensors[name].chw for name in (*node.inputs, *node.outputs)]
+    return ", ".join(shape_text(shape) for shape in shapes if max(shape) > 8192)
+
+
+def convolution_kernel(node: Node, graph: Graph) -> str:
+    """A convolution's kernel is at most 32 high and wide."""
+    return _beyond(node, "kernel", 32)
+
+
+def convolution_stride(node: Node, graph: Graph) -> str:
+    """A convolution's stride is at most 8."""
+    return _beyond(node, "stride", 8)
+
+
+def convolution_pad(node: Node, graph: Graph) -> str:
+    """A convolution's pad is at most 31."""
+    return _beyond(node, "pad", 31)
+
+
+def convolution_dilation(node: Node, graph: Graph) -> str:
+    """A convolution's dilation is at most 32."""
+    return _beyond(node, "dilation", 32)
+
+
+def convolution_group(node: Node, graph: Graph) -> str:
+    """A convolution has one group."""
+    group = _attribute(node, "group")
+    return f"group {group}" if group != 1 else ""
+
+
+def inner_product_axis(node: Node, graph: Graph) -> str:
+    """An InnerProduct takes all axes but the batch: axis 1."""
+    axis = _attribute(node, "axis")
+    return f"axis {axis}" if axis != 1 else ""
+
+
+def inner_product_input(node: Node, graph: Graph) -> str:
+    """An InnerProduct's input is at most 32 high and wide."""
+    shape = graph.tensors[node.inputs[0]].chw
+    return shape_text(shape) if max(shape[1:]) > 32 else ""
+
+
+def pooling_kernel(node: Node, graph: Graph) -> str:
+    """A pooling kernel is at most 8 high and wide."""
+    return _beyond(node, "kernel", 8)
+
+
+def pooling_stride(node: Node, graph: Graph) -> str:
+    """A pooling stride is at most 8."""
+    return _beyond(node, "stride", 8)
+
+
+def relu_slope(node: Node, graph: Graph) -> str:
+    """A ReLU has no negative slope."""
+    slope = _attribute(node, "negative_slope")
+    return f"negative_slope {slope:g}" if slope else ""
+
+
+def softmax_shape(node: Node, graph: Graph) -> str:
+    """Softmax runs over the channels of a 1x1 tensor."""
+    shape = graph.tensors[node.inputs[0]].chw
+    axis = _attribute(node, "axis")
+    return f"axis {axis} of {shape_text(shape)}" if axis != 1 or shape[1:] != (1, 1) else ""
+
+
+def _beyond(node: Node, attribute: str, limit: int) -> str:
+    pair: tuple[int, int] = _attribute(node, attribute)
+    return f"{attribute} {pair[0]}x{pair[1]}" if max(pair) > limit else ""
+
+
+def _attribute(node: Node, name: str) -> Any:
+    return getattr(node.op, name)
+
+
+RULES: dict[type[Operator], tuple[Rule, ...]] = {
+    Convolution: (
+        convolution_kernel,
+        convolution_stride,
+        convolution_pad,
+        convolution_dilation,
+        convolution_group,
+    ),
+    Dropout: (),
+    Flatten: (),
+    InnerProduct: (inner_product_axis, inner_product_input),
+    Pooling: (pooling_kernel, pooling_stride),
+    ReLU: (relu_slope,),
+    Softmax: (softmax_shape,),
+}

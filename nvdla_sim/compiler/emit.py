@@ -1,0 +1,190 @@
+"""The scheduled program as a loadable.
+
+Memory 0 is a dummy; then inputs, outputs, the pool of work buffers, the constants, and six for each task.
+Each memory has one address, of the same number; where a cube is inside its memory tells its descriptor.
+
+Source: compiler-facts sections 1, 2, 3 and 12.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from nvdla_sim._version import __version__
+from nvdla_sim.compiler.allocate import ALIGNMENT
+from nvdla_sim.compiler.describe import Part, describe, network
+from nvdla_sim.compiler.encode import Bytes, Encoder, Place
+from nvdla_sim.compiler.program import Buffer, Cube, Port, Program, Role
+from nvdla_sim.compiler.schedule import CpuTask, DlaTask, Task
+from nvdla_sim.hw.config import Config
+from nvdla_sim.hw.formats import round_up
+from nvdla_sim.loadable.enums import (
+    DataCategory,
+    DataFormat,
+    DataType,
+    Domain,
+    EventOp,
+    Interface,
+    MemoryFlags,
+    PixelFormat,
+)
+from nvdla_sim.loadable.loadable import Address, Blob, Event, Loadable, MemoryEntry, Submit, Tensor
+from nvdla_sim.loadable.loadable import Task as TaskEntry
+
+PAGE = 4096
+SOURCE_MAP = "nvdla-sim.json"
+VERSIONS = {Interface.NONE: (0, 0, 0), Interface.DLA1: (0, 12, 3), Interface.EMU1: (0, 0, 1)}
+CONTEXT_SIZE = 6  # memories of a task
+
+
+def emit(program: Program, tasks: Sequence[Task], pool_size: int, config: Config) -> Loadable:
+    """``pool_size``: bytes of the pool of work buffers."""
+    container = _Container()
+    container.memory(MemoryFlags.ALLOC, PAGE)
+    memories: dict[Buffer, int] = {}
+    for flag, ports in ((MemoryFlags.INPUT, program.inputs), (MemoryFlags.OUTPUT, program.outputs)):
+        for bind, port in enumerate(ports):
+            assert port.cube.buffer is not None
+            memory = container.memory(MemoryFlags.ALLOC | flag, port.cube.buffer.size)
+            memories[port.cube.buffer] = memory
+            container.bind(memory, bind, port, config)
+    if pool_size:
+        pool = container.memory(MemoryFlags.ALLOC, round_up(pool_size, PAGE))
+    constants = _Constants(len(container.result.memories))
+
+    def locate(cube: Cube) -> Place:
+        assert cube.buffer is not None
+        if cube.buffer.role is Role.WORK:
+            return pool, cube.buffer.offset + cube.offset
+        return memories[cube.buffer], cube.offset
+
+    encoder = Encoder(config, locate, constants.place)
+    described = [describe(task, encoder) for task in tasks]
+    if constants.size:
+        blob = container.blob("tb-0", Interface.NONE, 0, constants.content())
+        container.memory(MemoryFlags.ALLOC | MemoryFlags.SET, round_up(constants.size, PAGE), blob)
+    ordinary = len(container.result.memories)
+    for index, (task, parts) in enumerate(zip(tasks, described, strict=True)):
+        container.task(index, task, parts, ordinary)
+    container.blob(SOURCE_MAP, Interface.NONE, 0, _source_map(program, tasks, config))
+    return container.finished()
+
+
+class _Constants:
+    """Weights and operands in one blob; equal ones are stored once."""
+
+    def __init__(self, memory: int) -> None:
+        self.memory = memory
+        self.size = 0
+        self.pieces: dict[bytes, tuple[int, Bytes]] = {}  # digest -> offset, content
+
+    def place(self, data: Bytes) -> Place:
+        digest = hashlib.sha256(data.data).digest()
+        if digest not in self.pieces:
+            offset = round_up(self.size, ALIGNMENT)
+            self.pieces[digest] = offset, data
+            self.size = offset + data.size
+        return self.memory, self.pieces[digest][0]
+
+    def content(self) -> Bytes:
+        content = np.zeros(self.size, np.uint8)
+        for offset, data in self.pieces.values():
+            content[offset : offset + data.size] = data
+        return content
+
+
+class _Container:
+    """A loadable in the making: entries get the ids of their positions."""
+
+    def __init__(self) -> None:
+        self.result = Loadable()
+
+    def memory(self, flags: MemoryFlags, size: int, content: str | None = None) -> int:
+        number = len(self.result.memories)
+        contents, offsets = ([], []) if content is None else ([content], [0])
+        self.result.memories.append(MemoryEntry(number, Domain.SYSTEM, flags, size, PAGE, contents, offsets))
+        return number
+
+    def blob(self, name: str, interface: Interface, sub_interface: int, data: Bytes) -> str:
+        self.result.blobs.append(Blob(name, interface, sub_interface, VERSIONS[interface], data))
+        return name
+
+    def bind(self, memory: int, bind: int, port: Port, config: Config) -> None:
+        """Tell the runtime what the memory of a network input or output looks like."""
+        number = len(self.result.tensors)
+        self.result.memories[memory].bind_id = bind
+        self.result.memories[memory].tensor_desc_id = number
+        self.result.tensors.append(_tensor(port, number, memory, config))
+
+    def task(self, index: int, task: Task, parts: Sequence[Part], ordinary: int) -> None:
+        """Add a task with its memories. ``ordinary``: number of addresses that all tasks share."""
+        interface = Interface.DLA1 if isinstance(task, DlaTask) else Interface.EMU1
+        # what the task's own lists are called in its address list, behind the shared addresses
+        own = range(ordinary, ordinary + CONTEXT_SIZE - 1)
+        context = []
+        for part in (network(task, own), *parts):
+            name = self.blob(f"task-{index}-{part.name}", interface, part.sub_interface, part.data)
+            flags = MemoryFlags.ALLOC | MemoryFlags.SET
+            context.append(self.memory(flags, part.data.size, name))
+        while len(context) < CONTEXT_SIZE:
+            context.append(self.memory(MemoryFlags.ALLOC, PAGE))
+        addresses = [context[0], *range(1, ordinary), *context[1:]]
+        before = [self._event(EventOp.WAIT, index)] if index else []
+        after = [self._event(EventOp.SIGNAL, index + 1)]
+        self.result.tasks.append(TaskEntry(index, interface, -1, addresses, before, after))
+        self.result.submits.append(Submit(index, [index]))
+
+    def finished(self) -> Loadable:
+        self.result.blobs.sort(key=lambda blob: blob.name)
+        self.result.addresses = [Address(m.id, m.id, 0, m.size) for m in self.result.memories]
+        return self.result
+
+    def _event(self, op: EventOp, value: int) -> int:
+        number = len(self.result.events)
+        self.result.events.append(Event(number, type=0, target=0, val=value, op=op))
+        return number
+
+
+def _tensor(port: Port, number: int, memory: int, config: Config) -> Tensor:
+    cube = port.cube
+    assert cube.buffer is not None
+    feature = PixelFormat.FEATURE_X8 if config.atom == 8 else PixelFormat.FEATURE
+    return Tensor(
+        name=port.name,
+        id=number,
+        mem_id=memory,
+        size=cube.buffer.size,
+        offset=cube.offset,
+        data_format=DataFormat.NHWC if port.image else DataFormat.NCXHWX,
+        data_type=DataType.INT8,
+        data_category=DataCategory.IMAGE if port.image else DataCategory.FEATURE,
+        pixel_format=PixelFormat.A8B8G8R8 if port.image else feature,
+        pixel_mapping=0,
+        n=1,
+        c=cube.channels,
+        h=cube.height,
+        w=cube.width,
+        strides=(1, cube.line, cube.surf, 0, 0, 0, 0, 0),
+    )
+
+
+def _source_map(program: Program, tasks: Sequence[Task], config: Config) -> Bytes:
+    """What the loadable does not need to run: source layers, scales, channels that images really have."""
+    operations = []
+    for number, task in enumerate(tasks):
+        ops = task.ops if isinstance(task, CpuTask) else [slot.op for slot in task.slots]
+        operations += [{"task": number, "op": index, "layer": op.layer} for index, op in enumerate(ops)]
+    content = {
+        "producer": f"nvdla-sim {__version__}",
+        "target": config.name,
+        "tensors": {
+            port.name: {"scale": port.scale, "channels": port.channels}
+            for port in (*program.inputs, *program.outputs)
+        },
+        "operations": operations,
+    }
+    return np.frombuffer(json.dumps(content, separators=(",", ":")).encode(), np.uint8)

@@ -1,0 +1,233 @@
+"""One operation -> its descriptor and its surface descriptor.
+
+Source: compiler-facts sections 2, 3 and 6.4 ("field values common to all int8 ops").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nvdla_sim.compiler.program import Conv, Converter, Cube, DlaOp, Pads, Pdp, Sdp, Softmax, Stage
+from nvdla_sim.compiler.weights import PIXEL
+from nvdla_sim.hw.config import Config
+from nvdla_sim.hw.formats import feature_extent, round_up
+from nvdla_sim.loadable import descriptors
+from nvdla_sim.loadable.enums import EmuFormat, EmuOpType, MemType, PixelFormat, Precision
+
+Record = NDArray[np.void]  # of no dimension
+Bytes = NDArray[np.uint8]
+Place = tuple[int, int]  # index of an address list, offset in bytes
+
+
+class Encoder:
+    """``locate`` gives a buffer cube's place, ``constant`` stores bytes and gives theirs."""
+
+    def __init__(
+        self, config: Config, locate: Callable[[Cube], Place], constant: Callable[[Bytes], Place]
+    ) -> None:
+        self.config = config
+        self.locate = locate
+        self.constant = constant
+
+    def dla(self, op: DlaOp) -> tuple[Record, Record]:
+        """The operation's and the surfaces' records."""
+        match op:
+            case Conv():
+                return self._conv(op)
+            case Sdp():
+                return self._sdp(op)
+            case Pdp():
+                return self._pdp(op)
+
+    def cpu(self, op: Softmax) -> tuple[Record, Record, Record]:
+        """The operation's record and those of source and destination."""
+        record = _record(
+            descriptors.EMU_SOFTMAX,
+            type=EmuOpType.SOFTMAX,
+            in_scale=op.in_scale,
+            out_scale=op.out_scale,
+            axis=1,
+        )
+        return record, self._emu_buffer(op.src), self._emu_buffer(op.dst)
+
+    def _conv(self, op: Conv) -> tuple[Record, Record]:
+        src, dst = op.src, op.dst
+        kernel_height, kernel_width = op.kernel
+        # of a picture the pixels of a kernel's row are channels
+        width, channels = (1, PIXEL * kernel_width) if op.image else (kernel_width, src.channels)
+        record = _record(
+            descriptors.CONV_OP,
+            weight_reuse=op.reuse_weights,
+            skip_weight_rls=op.keep_weights,
+            entry_per_slice=op.entries,
+            data_format=PixelFormat.A8B8G8R8 if op.image else PixelFormat.FEATURE,
+            fetch_grain=1,
+            batch=1,
+            data_bank=op.data_banks,
+            weight_bank=op.weight_banks,
+            post_extension=op.extension // 2,
+            pixel_override=op.image,  # pixels are signed
+            release=src.height,
+            in_width_csc=src.width,
+            in_height_csc=src.height,
+            in_channel_csc=src.channels,
+            kernel_width_csc=width,
+            kernel_height_csc=kernel_height,
+            kernel_channel_csc=channels,
+            in_width_cmac=dst.width,
+            in_height_cmac=dst.height,
+            bytes_per_kernel=width * kernel_height * channels,
+            stride_y=op.stride[0],
+            stride_x=op.stride[1],
+            dilation_y=op.dilation[0],
+            dilation_x=op.dilation[1],
+            **_pads(op.pads),
+            in_cvt=_cvt(Converter()),
+            out_cvt=_cvt(Converter()),
+        )
+        address, offset = self.constant(op.weights)
+        weight = _record(
+            descriptors.CUBE,
+            address=address,
+            offset=offset,
+            size=op.weights.size,
+            width=width,
+            height=kernel_height,
+            channel=channels,
+        )
+        surfaces = _record(
+            descriptors.CONV_SURFACE, weight=weight, src=self._cube(src, op.image), dst=self._cube(dst)
+        )
+        return record, surfaces
+
+    def _sdp(self, op: Sdp) -> tuple[Record, Record]:
+        stages, cubes = {}, {}
+        for name, stage in (("x1", op.post.x1), ("x2", op.post.x2)):
+            if stage is not None:
+                stages[name] = _stage(stage)
+                cube = self._operand(stage)
+                if cube is not None:
+                    cubes[name] = cube
+        record = _record(descriptors.SDP_OP, lut_index=-1, out_cvt=_cvt(op.post.out), batch_num=1, **stages)
+        cubes |= {"src": self._cube(op.src), "dst": self._cube(op.dst)}
+        return record, _record(descriptors.SDP_SURFACE, **cubes)
+
+    def _operand(self, stage: Stage) -> Record | None:
+        """The cube of a stage's operand in memory, if it has one."""
+        operand = stage.operand
+        if operand is None or isinstance(operand, int):
+            return None
+        if isinstance(operand, Cube):
+            return self._cube(operand)
+        parts = [part for part in (stage.alu, stage.mul) if isinstance(part, np.ndarray)]
+        lanes = round_up(operand.shape[0], self.config.atom)
+        height, width = operand.shape[1:] if operand.ndim == 3 else (1, 1)
+        values = np.zeros((lanes, height, width, len(parts)), "<i2")
+        for index, part in enumerate(parts):
+            values[: part.shape[0], :, :, index] = part.reshape(-1, height, width)
+        atoms = values.reshape(-1, self.config.atom, height, width, len(parts)).transpose(0, 2, 3, 1, 4)
+        atom = self.config.atom * 2 * len(parts)
+        address, offset = self.constant(np.ascontiguousarray(atoms).reshape(-1).view(np.uint8))
+        return _record(
+            descriptors.CUBE,
+            address=address,
+            offset=offset,
+            size=values.nbytes,
+            width=width,
+            height=height,
+            channel=operand.shape[0],
+            line_stride=width * atom,
+            surf_stride=width * height * atom,
+        )
+
+    def _pdp(self, op: Pdp) -> tuple[Record, Record]:
+        record = _record(
+            descriptors.PDP_OP,
+            split_num=1,
+            pool_mode=op.mode,
+            pool_width=op.kernel[1] - 1,
+            pool_height=op.kernel[0] - 1,
+            stride_x=op.stride[1],
+            stride_y=op.stride[0],
+            **_pads(op.pads),
+        )
+        return record, _record(descriptors.PDP_SURFACE, src=self._cube(op.src), dst=self._cube(op.dst))
+
+    def _cube(self, cube: Cube, image: bool = False) -> Record:
+        if image:
+            size = cube.line * cube.height
+        else:
+            size = feature_extent(
+                cube.channels, cube.height, cube.width, self.config.atom, cube.line, cube.surf
+            )
+        kind, address, offset = MemType.HW, -1, 0
+        if cube.buffer is not None:
+            kind, (address, offset) = MemType.MC, self.locate(cube)
+        return _record(
+            descriptors.CUBE,
+            type=kind,
+            address=address,
+            offset=offset,
+            size=size,
+            width=cube.width,
+            height=cube.height,
+            channel=cube.channels,
+            line_stride=cube.line,
+            surf_stride=cube.surf,
+        )
+
+    def _emu_buffer(self, cube: Cube) -> Record:
+        address, offset = self.locate(cube)
+        return _record(
+            descriptors.EMU_BUFFER,
+            address=address,
+            offset=offset,
+            size=cube.surf * -(-cube.channels // self.config.atom),
+            format=EmuFormat.INT8_ATOM_8 if self.config.atom == 8 else EmuFormat.INT8_ATOM_32,
+            width=cube.width,
+            height=cube.height,
+            channel=cube.channels,
+            line_stride=cube.line,
+            surf_stride=cube.surf,
+        )
+
+
+def _stage(stage: Stage) -> Record:
+    narrow = isinstance(stage.operand, Cube) or stage.operand is None
+    return _record(
+        descriptors.SDP_SUB_OP,
+        enable=1,
+        alu_type=stage.function,
+        type=stage.type,
+        mode=stage.mode,
+        act=stage.act,
+        shift_value=stage.shift,
+        truncate=stage.truncate,
+        precision=Precision.INT8 if narrow else Precision.INT16,
+        alu_operand=stage.alu if isinstance(stage.alu, int) else 0,
+        mul_operand=stage.mul if isinstance(stage.mul, int) else 1,
+    )
+
+
+def _cvt(converter: Converter) -> Record:
+    return _record(
+        descriptors.CVT,
+        scale=converter.scale,
+        truncate=converter.truncate,
+        enable=1,
+        offset=converter.offset,
+    )
+
+
+def _pads(pads: Pads) -> dict[str, int]:
+    return {f"pad_{side}": getattr(pads, side) for side in ("left", "right", "top", "bottom")}
+
+
+def _record(kind: np.dtype[np.void], **values: object) -> Record:
+    record = np.zeros((), kind)
+    for name, value in values.items():
+        record[name] = value
+    return record

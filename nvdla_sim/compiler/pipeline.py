@@ -1,0 +1,109 @@
+"""The whole compile: a graph and its calibration table become a loadable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from nvdla_sim.calib.table import Table
+from nvdla_sim.compiler.allocate import allocate
+from nvdla_sim.compiler.constraints import problems
+from nvdla_sim.compiler.emit import emit
+from nvdla_sim.compiler.lower import LOWER
+from nvdla_sim.compiler.lower.lowering import Lowering
+from nvdla_sim.compiler.passes.renaming import remove_renaming
+from nvdla_sim.compiler.scales import assign_scales, check_table
+from nvdla_sim.compiler.schedule import schedule
+from nvdla_sim.compiler.steps import Step, make_steps
+from nvdla_sim.errors import OptionError, UnsupportedError, listed, one_of
+from nvdla_sim.graph.graph import Graph
+from nvdla_sim.hw.config import config_named
+from nvdla_sim.loadable.loadable import Loadable
+
+QUANTIZATIONS = ("per-kernel", "per-filter")
+INPUT_FORMATS = ("nhwc", "nchw")
+IMAGE_CHANNELS = (1, 3, 4)
+
+
+class Profile(NamedTuple):
+    """What NVIDIA's profile of this name allows. Fusions that change no result are always done."""
+
+    reuse_memory: bool
+
+
+PROFILES = {
+    "basic": Profile(reuse_memory=False),
+    "default": Profile(reuse_memory=True),
+    "performance": Profile(reuse_memory=True),
+    "fast-math": Profile(reuse_memory=True),
+}
+
+Progress = Callable[[int, int], None]  # layers done, layers in all
+
+
+def compile_graph(
+    graph: Graph,
+    table: Table,
+    target: str = "nv_full",
+    quantization: str = "per-kernel",
+    input_format: str | None = None,
+    profile: str = "fast-math",
+    progress: Progress | None = None,
+) -> Loadable:
+    """Compile a float graph with parameters to an int8 loadable.
+
+    ``target``: a hardware configuration. ``quantization``: "per-kernel" (one weight scale for a layer) or
+    "per-filter" (one for each output channel). ``input_format``: "nhwc" (4-byte pixels), "nchw" (feature
+    cube), or None: nhwc where an input has 1, 3 or 4 channels. ``profile`` "basic" gives every intermediate
+    tensor memory of its own. Raises ``OptionError``, ``CalibrationError`` or ``UnsupportedError``, each with
+    all that is wrong.
+    """
+    config = config_named(target)
+    per_filter = one_of("quantization mode", quantization, QUANTIZATIONS) == "per-filter"
+    reuse_memory = PROFILES[one_of("profile", profile, PROFILES)].reuse_memory
+    images = _image_inputs(graph, input_format)
+    check_table(graph, table)
+
+    graph = remove_renaming(graph)
+    _refuse(target, list(problems(graph)))
+    steps = make_steps(graph)
+    scales = assign_scales(graph, steps, table)
+
+    lowering = Lowering(config, graph, scales, per_filter, images)
+    _refuse(target, _lower(steps, lowering, progress))
+    program = lowering.program
+
+    pool_size = allocate(program, reuse_memory)
+    return emit(program, schedule(program.units), pool_size, config)
+
+
+def _image_inputs(graph: Graph, input_format: str | None) -> set[str]:
+    """The inputs that are read as pixels."""
+    channels = {name: graph.tensors[name].chw[0] for name in graph.inputs}
+    if input_format is None:
+        return {name for name, count in channels.items() if count in IMAGE_CHANNELS}
+    if one_of("input format", input_format, INPUT_FORMATS) == "nchw":
+        return set()
+    wrong = [f'input "{name}" has {n} channels' for name, n in channels.items() if n not in IMAGE_CHANNELS]
+    if wrong:
+        raise OptionError(listed("input format nhwc needs 1, 3 or 4 channels; use nchw:", wrong))
+    return set(channels)
+
+
+def _lower(steps: Sequence[Step], lowering: Lowering, progress: Progress | None) -> list[str]:
+    """Lower every step; returns what is wrong with those that cannot be."""
+    found = []
+    for done, step in enumerate(steps):
+        try:
+            LOWER[type(step.head.op)](step, lowering)
+        except UnsupportedError as problem:
+            found.append(str(problem))
+            lowering.destination(step.output)  # so that the steps behind it can be looked at as well
+        if progress:
+            progress(done + 1, len(steps))
+    return found
+
+
+def _refuse(target: str, found: Sequence[str]) -> None:
+    if found:
+        raise UnsupportedError(listed(f"the net cannot be compiled for {target}:", found))

@@ -1,0 +1,287 @@
+"""A compiled net: the chip's operations on cubes in buffers. Lowering makes it, emission writes it down.
+
+Sizes are elements, strides and offsets bytes. Constants (weights, operands) stay arrays here.
+
+Source: compiler-facts section 2 (what a descriptor can say), hardware-facts section 2 (formats).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nvdla_sim.loadable.enums import AluType, OpType, PoolMode, SdpAct, SdpMode, SdpOpType
+
+IntArray = NDArray[np.int64]
+Pair = tuple[int, int]  # (y, x)
+
+
+class Role(Enum):
+    """What a buffer is for."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    WORK = "work"
+
+
+@dataclass(eq=False)
+class Buffer:
+    """A stretch of memory; ``offset`` is its place in the pool of work buffers, given by the allocator."""
+
+    role: Role
+    size: int
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Cube:
+    """A feature cube: element (c, y, x) is byte ``offset + c//M*surf + y*line + x*M + c%M`` of its buffer,
+    M being the configuration's atom. Without a buffer it is on the fly between two engines.
+
+    A picture is a cube with 4 channels and ``surf`` 0: element (c, y, x) is byte ``y*line + x*4 + c``.
+    """
+
+    buffer: Buffer | None
+    channels: int
+    height: int
+    width: int
+    line: int
+    surf: int
+    offset: int = 0
+
+    @property
+    def flying(self) -> Cube:
+        """The same cube on the fly."""
+        return replace(self, buffer=None, offset=0)
+
+    def rows(self, first: int, count: int) -> Cube:
+        """``count`` rows from row ``first`` on."""
+        return replace(self, height=count, offset=self.offset + first * self.line)
+
+    def lanes(self, first: int, count: int, atom: int) -> Cube:
+        """``count`` channels from channel ``first`` on, which must be a surface's first."""
+        return replace(self, channels=count, offset=self.offset + first // atom * self.surf)
+
+
+def packed(buffer: Buffer | None, channels: int, height: int, width: int, atom: int, offset: int = 0) -> Cube:
+    """A cube without gaps between lines and surfaces."""
+    return Cube(buffer, channels, height, width, width * atom, width * height * atom, offset)
+
+
+def packed_size(channels: int, height: int, width: int, atom: int) -> int:
+    """Bytes of a cube without gaps."""
+    return -(-channels // atom) * atom * height * width
+
+
+@dataclass(frozen=True)
+class Converter:
+    """``(v - offset) * scale / 2^truncate``."""
+
+    scale: int = 1
+    truncate: int = 0
+    offset: int = 0
+
+
+IDENTITY = Converter()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One SDP stage: ALU first, then multiplier, then activation (X1, X2).
+
+    An operand is None (that half is idle), a number, an array [C] (one for each channel) or [C, H, W], or a
+    cube of int8 values in memory, which has one value for each channel if it is 1x1 and ``broadcast``.
+    The ALU operand is shifted left by ``shift``; the product is shifted right by ``truncate``.
+    """
+
+    alu: int | IntArray | Cube | None = None
+    mul: int | IntArray | Cube | None = None
+    function: AluType = AluType.SUM
+    act: SdpAct = SdpAct.NONE
+    shift: int = 0
+    truncate: int = 0
+    broadcast: bool = False
+
+    @property
+    def type(self) -> SdpOpType:
+        add = SdpOpType.NONE if self.alu is None else SdpOpType.ADD
+        mul = SdpOpType.NONE if self.mul is None else SdpOpType.MUL
+        return SdpOpType(add | mul)
+
+    @property
+    def operand(self) -> int | IntArray | Cube | None:
+        """The first operand there is: both are of one form."""
+        return self.mul if self.alu is None else self.alu
+
+    @property
+    def mode(self) -> SdpMode:
+        operand = self.operand
+        if operand is None or isinstance(operand, int):
+            return SdpMode.PER_LAYER
+        if isinstance(operand, Cube):
+            return SdpMode.PER_KERNEL if self.broadcast else SdpMode.PER_POINT
+        return SdpMode.PER_KERNEL if operand.ndim == 1 else SdpMode.PER_POINT
+
+    def part(self, lanes: slice, rows: slice, atom: int) -> Stage:
+        """The stage for a part of the channels and rows of its cube."""
+
+        def cut(operand: int | IntArray | Cube | None) -> int | IntArray | Cube | None:
+            if operand is None or isinstance(operand, int):
+                return operand
+            if isinstance(operand, Cube):
+                piece = operand.lanes(lanes.start, lanes.stop - lanes.start, atom)
+                return piece if self.broadcast else piece.rows(rows.start, rows.stop - rows.start)
+            return operand[lanes] if operand.ndim == 1 else operand[lanes, rows]
+
+        return replace(self, alu=cut(self.alu), mul=cut(self.mul))
+
+
+@dataclass(frozen=True)
+class Post:
+    """What the SDP does to each value: X1, X2, then the output converter."""
+
+    x1: Stage | None = None
+    x2: Stage | None = None
+    out: Converter = IDENTITY
+
+    def part(self, lanes: slice, rows: slice, atom: int) -> Post:
+        """The same work for a part of the channels and rows."""
+        x1, x2 = (stage and stage.part(lanes, rows, atom) for stage in (self.x1, self.x2))
+        return replace(self, x1=x1, x2=x2)
+
+    @property
+    def cubes(self) -> list[Cube]:
+        """Operands in memory that another operation wrote."""
+        operands = [operand for s in (self.x1, self.x2) if s for operand in (s.alu, s.mul)]
+        return [operand for operand in operands if isinstance(operand, Cube)]
+
+
+@dataclass(frozen=True)
+class Pads:
+    """Elements of padding on the four sides."""
+
+    top: int = 0
+    left: int = 0
+    bottom: int = 0
+    right: int = 0
+
+
+NO_PADS = Pads()
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution; its SDP follows on the fly. ``weights``: bytes in the order the core reads them.
+
+    ``kernel`` is the kernel's size in pixels. ``extension`` rows of an image's kernel go into one step.
+    """
+
+    layer: str
+    src: Cube
+    dst: Cube
+    weights: NDArray[np.uint8]
+    kernel: Pair
+    stride: Pair
+    dilation: Pair
+    pads: Pads
+    entries: int  # convolution buffer entries of one row of the source
+    data_banks: int
+    weight_banks: int
+    image: bool = False
+    extension: int = 1
+    reuse_weights: bool = False  # they are in the buffer already
+    keep_weights: bool = False  # leave them there
+
+    type = OpType.CONV
+
+    @property
+    def reads(self) -> list[Cube]:
+        return [self.src]
+
+
+@dataclass(frozen=True)
+class Sdp:
+    """Work on each value of a stream (``src`` on the fly) or of a cube."""
+
+    layer: str
+    src: Cube
+    dst: Cube
+    post: Post
+
+    type = OpType.SDP
+
+    @property
+    def reads(self) -> list[Cube]:
+        return [self.src, *self.post.cubes]
+
+
+@dataclass(frozen=True)
+class Pdp:
+    """Pooling. ``splits``: (source, destination) widths of the pieces when a row is too long for it."""
+
+    layer: str
+    src: Cube
+    dst: Cube
+    mode: PoolMode
+    kernel: Pair
+    stride: Pair
+    pads: Pads
+    splits: tuple[Pair, ...] = ()
+
+    type = OpType.PDP
+
+    @property
+    def reads(self) -> list[Cube]:
+        return [self.src]
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Softmax over the channels of a 1x1 cube, on the CPU. Scales: ``real = scale * int8``."""
+
+    layer: str
+    src: Cube
+    dst: Cube
+    in_scale: float
+    out_scale: float
+
+    @property
+    def reads(self) -> list[Cube]:
+        return [self.src]
+
+
+DlaOp = Conv | Sdp | Pdp
+CpuOp = Softmax
+Op = DlaOp | CpuOp
+Unit = tuple[Op, ...]  # operations that run together: each after the first takes its source on the fly
+
+
+@dataclass(frozen=True)
+class Port:
+    """A network input or output. ``image``: 4-byte pixels. ``scale``: ``real = scale * int8``.
+
+    ``channels`` are the network's; the cube of an image always has 4.
+    """
+
+    name: str
+    channels: int
+    cube: Cube
+    scale: float
+    image: bool = False
+
+
+@dataclass
+class Program:
+    """``units`` run one after another."""
+
+    inputs: list[Port] = field(default_factory=list)
+    outputs: list[Port] = field(default_factory=list)
+    units: list[Unit] = field(default_factory=list)
+
+    @property
+    def ops(self) -> Iterator[Op]:
+        return (op for unit in self.units for op in unit)

@@ -1,0 +1,62 @@
+"""The golden nets compiled by us, and where their parts are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from nvdla_sim.caffe.importer import load_caffe
+from nvdla_sim.calib.table import Table
+from nvdla_sim.compiler.pipeline import compile_graph
+from nvdla_sim.loadable.loadable import Loadable
+from tests.shared import golden_paths
+
+MODES = {"pk": "per-kernel", "pf": "per-filter"}
+
+
+class Case(NamedTuple):
+    """One of the real compiler's loadables and how it was made."""
+
+    real: Path
+    net: str
+    config: str
+    mode: str
+    variant: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.net}/{self.real.name}"
+
+    def compile(self, **options: str) -> Loadable:
+        """Our loadable of the same net with the same options, ``options`` instead where given."""
+        folder = self.real.parent
+        chosen = {
+            "target": self.config,
+            "quantization": self.mode,
+            "profile": "default" if self.variant == "default" else "fast-math",
+            **options,
+        }
+        if self.net == "lenet-mnist":
+            folder = folder.parent
+            files = "lenet.prototxt", "lenet.caffemodel", "lenet.int8.json"
+            chosen.setdefault("input_format", "nchw" if self.variant == "nchw" else "nhwc")
+        else:
+            table = "calib_nv.json" if self.variant == "nvcal" else "calib.json"
+            files = "deploy.prototxt", "net.caffemodel", table
+        prototxt, caffemodel, calibration = (folder / file for file in files)
+        return compile_graph(load_caffe(prototxt, caffemodel), Table.load(calibration), **chosen)
+
+
+def cases() -> list[Case]:
+    """Every real loadable of the nets whose caffemodel is there, but for those of two images at once."""
+    found = []
+    for path in golden_paths("loadables/*/*.nvdla"):
+        match = re.fullmatch(r"(nv_\w+)\.int8-(p[kf])(?:\.(\w+))?\.nvdla", path.name)
+        if match and match[3] != "b2" and (path.parent / "net.caffemodel").exists():
+            found.append(Case(path, path.parent.name, match[1], MODES[match[2]], match[3] or ""))
+    for path in golden_paths("lenet-mnist/loadables/*.nvdla"):
+        match = re.fullmatch(r"lenet\.(nv_\w+)\.(per-\w+)(?:\.(nchw))?\.nvdla", path.name)
+        if match:
+            found.append(Case(path, "lenet-mnist", match[1], match[2], match[3] or ""))
+    return found
