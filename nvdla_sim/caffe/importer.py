@@ -36,8 +36,8 @@ def load_caffe(
     ``caffemodel`` None gives the structure alone, without parameters. ``input_shapes`` (C, H, W) replace the
     shapes of network inputs; needed for data layers where the prototxt does not tell the images' size.
     Errors list every problem with its line and layer: ``UnsupportedError`` when all of them are things that
-    this project lacks, else ``ModelError``. A field that is not Caffe's is a ``UserWarning``, or an error where
-    it looks like a typo.
+    this project lacks, else ``ModelError``. A field that is not Caffe's is a ``UserWarning``, or an error
+    where it looks like a typo.
     """
     source = read_prototxt(prototxt)
     weights = None if caffemodel is None else read_caffemodel(caffemodel)
@@ -144,18 +144,18 @@ class _Import:
         self.lines[layer.name] = entry.line
         if layer.type in SCORING:
             return
-        if layer.type == "Input":
-            self._input_layer(layer)
-        elif layer.type in DATA_LAYERS:
-            self._data_layer(layer)
-        elif layer.type in BUILDERS:
-            self._check_unknown(entry.unknown)
-            self._computing_layer(layer, entry.line)
-        else:
+        if layer.type not in ("Input", *DATA_LAYERS, *BUILDERS):
             self.unsupported_types = True
             raise UnsupportedError(
                 f"this type of layer is not supported; {did_you_mean(layer.type, BUILDERS)}"
             )
+        self._check_unknown(entry.unknown)
+        if layer.type == "Input":
+            self._input_layer(layer)
+        elif layer.type in DATA_LAYERS:
+            self._data_layer(layer)
+        else:
+            self._computing_layer(layer, entry.line)
 
     def _input_layer(self, layer: Layer) -> None:
         shapes = [tuple(shape.dim) for shape in layer.input_param.shape]
