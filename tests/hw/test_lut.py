@@ -12,8 +12,8 @@ from nvdla_sim.errors import ProgramError
 from nvdla_sim.hw.config import CONFIGS
 from nvdla_sim.hw.lut import Lut, LutTables, Slope, Table, decode_cdp, decode_sdp, lookup_cdp, lookup_sdp
 from nvdla_sim.hw.program import Problems
-from nvdla_sim.hw.registers import register_map
 from tests.hw import exact
+from tests.hw.layer_case import registers
 
 
 @st.composite
@@ -118,10 +118,7 @@ def test_cdp(lut: Lut, data: st.DataObject) -> None:
 
 
 def snapshot(unit: str, **fields: int) -> LutTables:
-    registers = register_map(CONFIGS["nv_full"]).unit(unit)
-    values = {
-        f"{name}.{field}": 0 for name, r in registers.items() if name.startswith("S_") for field in r.fields
-    }
+    values = registers(CONFIGS["nv_full"], unit)
     for name, value in fields.items():
         register = next(key for key in values if key.endswith(f".LUT_{name}"))
         values[register] = value

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from nvdla_sim.errors import ProgramError
 from nvdla_sim.hw.config import CONFIGS
-from nvdla_sim.hw.memory import Memory, Ports
 from nvdla_sim.hw.sdp import (
     AluOp,
     Converter,
@@ -25,6 +24,7 @@ from nvdla_sim.hw.sdp import (
 )
 from nvdla_sim.hw.surface import Surface
 from tests.hw import exact
+from tests.hw.layer_case import DESTINATION, OPERANDS, SOURCE, Bench, packed
 
 SMALL, FULL = CONFIGS["nv_small"], CONFIGS["nv_full"]
 
@@ -138,39 +138,16 @@ def test_x_shifts_also_what_it_does_not_multiply() -> None:
 # --- whole layers ---
 
 IDENTITY = Converter(0, 1, 0)
-SOURCE, OPERANDS, DESTINATION = 0x10000, 0x20000, 0x40000
-
-
-@dataclass
-class Bench:
-    """A chip's memory with random bytes, and element-wise access by the addresses of the formats."""
-
-    size: int = 1 << 16
-
-    def __post_init__(self) -> None:
-        self.ports = Ports(Memory(), Memory())
-        self.areas = {}
-        for base in (SOURCE, OPERANDS, DESTINATION):
-            self.areas[base] = np.random.default_rng(base).integers(0, 256, self.size, np.uint8)
-            self.ports.dram.map(base << 8, self.areas[base])
-
-    def at(self, base: int, offset: int, itemsize: int) -> int:
-        raw = self.areas[base][offset : offset + itemsize].tobytes()
-        return int.from_bytes(raw, "little", signed=True)
 
 
 def layer_of(width: int, height: int, channels: int, atom: int = 8, itemsize: int = 1) -> SdpLayer:
     """A copy of int8 or int16 elements from packed surface to packed surface."""
-    surfaces = -(-channels * itemsize // atom)
-    line = width * atom
-    assert surfaces * line * height <= 1 << 16
-    surf = line * height
     return SdpLayer(
         width=width,
         height=height,
         channels=channels,
         batches=1,
-        source=Surface(SOURCE << 8, line, surf, 1),
+        source=packed(SOURCE, height, width, atom),
         source_itemsize=itemsize,
         itemsize=itemsize,
         x1=None,
@@ -178,7 +155,7 @@ def layer_of(width: int, height: int, channels: int, atom: int = 8, itemsize: in
         y=None,
         cvt=IDENTITY,
         out_itemsize=itemsize,
-        destination=Surface(DESTINATION << 8, line, surf, 1),
+        destination=packed(DESTINATION, height, width, atom),
         destination_batch_stride=0,
         to_pdp=False,
         winograd=False,
@@ -213,7 +190,7 @@ def test_operands_from_memory(
     alu_there, mul_there = used != "mul", used != "alu"
     atom = 8 * itemsize * (2 if used == "both" else 1)
     line, surf = width * atom + 16, (width * atom + 16) * height + 8
-    memory = OperandMemory(Surface(OPERANDS << 8, line, surf, 1), per_element, itemsize, used == "both")
+    memory = OperandMemory(Surface(OPERANDS, line, surf, 1), per_element, itemsize, used == "both")
     stage = XStage(
         AluOp.SUM, None if alu_there else 3, 2, True, None if mul_there else -7, False, 4, False, memory
     )
@@ -222,11 +199,11 @@ def test_operands_from_memory(
     for s, y, x, lane in product(range(-(-channels // 8)), range(height), range(width), range(8)):
         offset = s * surf + y * line + x * atom if per_element else s * atom
         offset += lane * itemsize * (2 if used == "both" else 1)
-        a = bench.at(OPERANDS, offset, itemsize) if alu_there else 3
-        m = bench.at(OPERANDS, offset + (itemsize if used == "both" else 0), itemsize) if mul_there else -7
+        a = bench.at(OPERANDS + offset, itemsize) if alu_there else 3
+        m = bench.at(OPERANDS + offset + (itemsize if used == "both" else 0), itemsize) if mul_there else -7
         at = ((s * height + y) * width + x) * 8 + lane
-        expected = exact.saturate(x_exactly(stage, bench.at(SOURCE, at, 1), a, m), 8)
-        assert bench.at(DESTINATION, at, 1) == expected, (s, y, x, lane)
+        expected = exact.saturate(x_exactly(stage, bench.at(SOURCE + at, 1), a, m), 8)
+        assert bench.at(DESTINATION + at, 1) == expected, (s, y, x, lane)
 
 
 @settings(max_examples=50)
@@ -267,7 +244,7 @@ def test_int8_processing_gives_pairs_of_int16_surfaces() -> None:
     for at in range(3 * 2 * 32):
         pixel, lane = divmod(at, 32)
         out = lane // 16 * 192 + pixel * 32 + lane % 16 * 2
-        assert bench.at(DESTINATION, out, 2) == bench.at(SOURCE, at, 1)
+        assert bench.at(DESTINATION + out, 2) == bench.at(SOURCE + at, 1)
     assert np.array_equal(bench.areas[DESTINATION][2 * 192 :], before[2 * 192 :])
 
 
@@ -276,12 +253,12 @@ def test_int16_source_fills_int8_lanes_from_pairs_of_surfaces() -> None:
     reference(FULL, layer, bench.ports, None, {})
     for at in range(3 * 2 * 32):
         pixel, lane = divmod(at, 32)
-        value = bench.at(SOURCE, lane // 16 * 192 + pixel * 32 + lane % 16 * 2, 2)
-        assert bench.at(DESTINATION, at, 1) == exact.saturate(exact.nearest(value, 8), 8)
+        value = bench.at(SOURCE + lane // 16 * 192 + pixel * 32 + lane % 16 * 2, 2)
+        assert bench.at(DESTINATION + at, 1) == exact.saturate(exact.nearest(value, 8), 8)
 
 
 def test_batches_share_operands_and_go_to_their_own_cubes() -> None:
-    memory = OperandMemory(Surface(OPERANDS << 8, 64, 64, 1), True, 1, False)
+    memory = OperandMemory(Surface(OPERANDS, 64, 64, 1), True, 1, False)
     stage = XStage(AluOp.SUM, None, 0, False, None, False, 0, False, memory)
     layer = replace(layer_of(2, 1, 32, atom=32), source=None, x1=stage, batches=3)
     layer = replace(layer, destination_batch_stride=1024)
@@ -290,8 +267,8 @@ def test_batches_share_operands_and_go_to_their_own_cubes() -> None:
     before = bench.areas[DESTINATION].copy()
     reference(FULL, layer, bench.ports, stream, {})
     for batch, x, lane in product(range(3), range(2), range(32)):
-        expected = exact.saturate(int(stream[batch, lane, 0, x]) + bench.at(OPERANDS, x * 32 + lane, 1), 8)
-        assert bench.at(DESTINATION, batch * 1024 + x * 32 + lane, 1) == expected
+        expected = exact.saturate(int(stream[batch, lane, 0, x]) + bench.at(OPERANDS + x * 32 + lane, 1), 8)
+        assert bench.at(DESTINATION + batch * 1024 + x * 32 + lane, 1) == expected
     for batch, following in pairwise([0, 1024, 2048, 3072]):
         assert np.array_equal(
             bench.areas[DESTINATION][batch + 64 : following], before[batch + 64 : following]
@@ -310,7 +287,7 @@ def test_nothing_is_written_when_the_last_batch_is_outside() -> None:
 @pytest.mark.parametrize("element", [0, 7, 30])
 def test_a_single_unequal_lane_sets_the_status(element: int) -> None:
     """Unused lanes count, too: here 20 channels leave 4 of them."""
-    memory = OperandMemory(Surface(OPERANDS << 8, 16, 16, 1), True, 1, False)
+    memory = OperandMemory(Surface(OPERANDS, 16, 16, 1), True, 1, False)
     y = YStage(False, None, None, False, 0, AluOp.EQL, None, None, None, memory)
     layer = replace(layer_of(2, 1, 20), y=y, destination=None)
     bench = Bench()

@@ -5,9 +5,9 @@ import pytest
 from nvdla_sim.errors import ProgramError, UnsupportedError
 from nvdla_sim.hw.config import CONFIGS
 from nvdla_sim.hw.lut import LutTables
-from nvdla_sim.hw.registers import register_map
 from nvdla_sim.hw.sdp import AluOp, Converter, SdpLayer, decode
 from nvdla_sim.hw.surface import Surface
+from tests.hw.layer_case import registers
 
 SMALL, FULL = CONFIGS["nv_small"], CONFIGS["nv_full"]
 
@@ -19,8 +19,7 @@ def program(config: str, **fields: int) -> tuple[dict[str, int], dict[str, int]]
     """
     units = {}
     for unit in ("SDP", "SDP_RDMA"):
-        registers = register_map(CONFIGS[config]).unit(unit)
-        units[unit] = {f"{name}.{field}": 0 for name, r in registers.items() for field in r.fields}
+        units[unit] = registers(CONFIGS[config], unit)
         for name, value in (("WIDTH.WIDTH", 1), ("HEIGHT.HEIGHT", 1), ("CHANNEL.CHANNEL", 3)):
             units[unit][f"D_DATA_CUBE_{name}"] = value
     core, read = units["SDP"], units["SDP_RDMA"]
@@ -29,9 +28,9 @@ def program(config: str, **fields: int) -> tuple[dict[str, int], dict[str, int]]
         read[f"D_{dma}RDMA_CFG.{dma}RDMA_DISABLE"] = 1
     low = 5 if config == "nv_full" else 0
     atom = CONFIGS[config].atom
-    for registers, side in ((read, "SRC"), (core, "DST")):
-        registers[f"D_{side}_LINE_STRIDE.{side}_LINE_STRIDE"] = 2 * atom >> low
-        registers[f"D_{side}_SURFACE_STRIDE.{side}_SURFACE_STRIDE"] = 4 * atom >> low
+    for unit, side in (("SDP_RDMA", "SRC"), ("SDP", "DST")):
+        units[unit][f"D_{side}_LINE_STRIDE.{side}_LINE_STRIDE"] = 2 * atom >> low
+        units[unit][f"D_{side}_SURFACE_STRIDE.{side}_SURFACE_STRIDE"] = 4 * atom >> low
     core["D_CVT_SCALE.CVT_SCALE"] = 1
     for name, value in fields.items():
         unit, key = name.split("__", 1)
