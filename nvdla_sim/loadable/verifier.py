@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 
-from nvdla_sim.errors import LoadableError, listed
+from nvdla_sim.errors import LoadableError
+from nvdla_sim.loadable.check import refuse
 
 # A field is inline bytes (their number), a string, or a one-element list: a vector of these or of a table.
 Kind = int | str | list[int] | list[str]
@@ -75,8 +76,7 @@ def verify(data: bytes) -> None:
         raise LoadableError(f"{len(data)} bytes are more than the format's limit of {MAX_FILE}")
     walk = _Walk(data)
     walk.table(walk.target(0, "root"), "Loadable", "loadable")
-    if walk.missing:
-        raise LoadableError(listed("required fields are missing:", walk.missing))
+    refuse("required fields are missing:", walk.missing)
 
 
 class _Walk:
@@ -88,7 +88,7 @@ class _Walk:
         self._blobs_left = len(data)
 
     def table(self, at: int, name: str, path: str) -> None:
-        """The table at ``at``, known to start inside the file, and everything below it."""
+        """The table at ``at`` and everything below it."""
         self._count_entry()
         self._inside(at, 4, path)
         vtable = at - int(_I32.unpack_from(self._data, at)[0])
