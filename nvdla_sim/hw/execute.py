@@ -10,9 +10,11 @@ from nvdla_sim.hw.launch import Launch
 from nvdla_sim.hw.memory import Ports
 
 
-def reference_executor(config: Config, ports: Ports) -> Callable[[Launch], dict[str, int]]:
-    """What a chip calls for each launch. It keeps the convolution buffer from one launch to the next."""
-    buffer = conv.ConvBuffer()
+def reference_executor(
+    config: Config, ports: Ports, buffer: conv.ConvBuffer | None = None
+) -> Callable[[Launch], dict[str, int]]:
+    """What a chip calls for each launch. The convolution buffer lives from one launch to the next."""
+    buffer = buffer or conv.ConvBuffer()
 
     def execute(launch: Launch) -> dict[str, int]:
         counters: dict[str, int] = {}

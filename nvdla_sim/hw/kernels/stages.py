@@ -1,0 +1,129 @@
+"""All of SDP's stages on a block, value by value in int64: any combination of modes.
+
+The formulas are those of ``nvdla_sim.hw.sdp``; a stage's operands are fetched for the whole block first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nvdla_sim.hw.kernels._jit import part
+from nvdla_sim.hw.kernels._memory import int8_at, int16_at, int32_at
+from nvdla_sim.hw.kernels.arith import (
+    left_shift_saturate,
+    round_shift,
+    round_shift_saturate,
+    saturate,
+    wrap,
+)
+from nvdla_sim.hw.kernels.block import CUBE, Slots
+from nvdla_sim.hw.kernels.lut import LUT, lookup_sdp
+from nvdla_sim.hw.kernels.microkernel import GROUP
+
+Record = Any  # a numba record
+Int64 = NDArray[np.int64]
+
+
+def _integers(*names: str) -> list[tuple[str, Any]]:
+    return [(name, np.int64) for name in names]
+
+
+CONVERTER = np.dtype(_integers("offset", "scale", "truncate"))
+OPERAND = np.dtype(
+    _integers("memory", "value")  # memory 0: the register's value
+    + [("cube", CUBE)]  # of operand atoms; per channel, all pixels share one
+    + _integers("itemsize", "step")  # bytes of an item, and from one lane to the next
+    + [("convert", np.int64), ("converter", CONVERTER)]
+)
+STAGE = np.dtype(
+    _integers("used", "alu_op", "mul_used")  # alu_op: MAX, MIN, SUM or NONE
+    + [("alu", OPERAND), ("mul", OPERAND)]
+    + _integers("alu_shift", "prelu", "truncate", "relu", "lookup")
+)
+STAGES = np.dtype(
+    _integers("atom", "clip_truncate")
+    + [("x1", STAGE), ("x2", STAGE), ("y", STAGE), ("lut", LUT), ("cvt", CONVERTER)]
+)
+MAX, MIN, SUM, NONE = 0, 1, 2, -1
+
+
+@part
+def run_stages(stages: Record, group: int, slots: Slots, first: int, count: int, tile: int, out: int) -> None:
+    """int32 [count, GROUP] at ``tile`` -> int8 [count, GROUP] at ``out``."""
+    size = count * GROUP
+    values, alu, mul = np.empty(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64)
+    source, target = int32_at(tile), int8_at(out)
+    for i in range(size):
+        values[i] = round_shift_saturate(np.int64(source[i]), stages.clip_truncate, 32)
+    for stage in (stages.x1, stages.x2):
+        if stage.used == 1:
+            _fetch(stage.alu, stages.atom, group, slots, first, count, alu)
+            _fetch(stage.mul, stages.atom, group, slots, first, count, mul)
+            for i in range(size):
+                values[i] = _x_stage(stage, values[i], alu[i], mul[i])
+    y = stages.y
+    if y.used == 1:
+        _fetch(y.alu, stages.atom, group, slots, first, count, alu)
+        _fetch(y.mul, stages.atom, group, slots, first, count, mul)
+        for i in range(size):
+            values[i] = _y_stage(y, values[i], alu[i], mul[i])
+            if y.lookup == 1:
+                values[i] = lookup_sdp(stages.lut, values[i])
+    cvt = stages.cvt
+    for i in range(size):
+        target[i] = saturate(round_shift((values[i] - cvt.offset) * cvt.scale, cvt.truncate), 8)
+
+
+@part
+def _fetch(operand: Record, atom: int, group: int, slots: Slots, first: int, count: int, values: Int64) -> None:
+    """One operand for each value of the block; lanes beyond the cube's surfaces are left as they are."""
+    if operand.memory == 0:
+        values[:] = operand.value
+        return
+    cube, pieces = operand.cube, GROUP // atom
+    for piece in range(min(pieces, cube.surfaces - group * pieces)):
+        base = cube.address + (group * pieces + piece) * cube.surf
+        for i in range(count):
+            place = base + slots.y[first + i] * cube.line + slots.x[first + i] * cube.pixel
+            at = i * GROUP + piece * atom
+            for lane in range(atom):
+                item = place + lane * operand.step
+                values[at + lane] = int8_at(item)[0] if operand.itemsize == 1 else int16_at(item)[0]
+    if operand.convert == 1:
+        c = operand.converter
+        for i in range(count * GROUP):
+            values[i] = round_shift_saturate((values[i] - c.offset) * c.scale, c.truncate, 32)
+
+
+@part
+def _x_stage(stage: Record, v: int, alu: int, mul: int) -> int:
+    """32 bits -> ALU 33 bits -> MUL 49 bits -> shift, 32 bits -> ReLU."""
+    if stage.alu_op != NONE:
+        v = _alu(stage.alu_op, v, left_shift_saturate(alu, stage.alu_shift, 32))
+    if stage.prelu == 1 and v >= 0:
+        v = wrap(v, 32)
+    else:
+        v = round_shift_saturate(v * mul if stage.mul_used == 1 else v, stage.truncate, 32)
+    return max(v, 0) if stage.relu == 1 else v
+
+
+@part
+def _y_stage(stage: Record, v: int, alu: int, mul: int) -> int:
+    """32 bits -> MUL 64 bits -> shift, 32 bits -> ALU, 32 bits."""
+    if stage.mul_used == 1 and not (stage.prelu == 1 and v >= 0):
+        v = round_shift_saturate(v * mul, stage.truncate, 32)
+    if stage.alu_op != NONE:
+        v = saturate(_alu(stage.alu_op, v, alu), 32)
+    return v
+
+
+@part
+def _alu(op: int, v: int, operand: int) -> int:
+    if op == MAX:
+        return max(v, operand)
+    if op == MIN:
+        return min(v, operand)
+    return v + operand
