@@ -9,6 +9,8 @@ Source: compiler-facts 1.5; the bus addresses equal those recorded on the real s
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+
 import numpy as np
 
 from nvdla_sim.errors import LoadableError, UnsupportedError
@@ -42,22 +44,42 @@ class Buffers:
         dram = Memory()
         dram.map(BASE_ADDRESS, self._arena)
         self.ports = Ports(dram, Memory())
-        self.fill()
+        self._contents = list(self._placed_contents())
+        for address, data in self._contents:
+            dram.view(address, data.size)[:] = data
 
-    def fill(self) -> None:
-        """Put every buffer into its first state: the loadable's contents, 0 elsewhere."""
-        self._arena[:] = 0
+    def first_state(self, extents: Iterable[tuple[int, int]]) -> Callable[[], None]:
+        """What puts (bus address, bytes) extents back into their first state: contents, 0 elsewhere."""
+        merged: list[tuple[int, int]] = []  # first address, address behind the last
+        for start, end in sorted((address, address + size) for address, size in extents):
+            if merged and start <= merged[-1][1]:
+                merged[-1] = merged[-1][0], max(end, merged[-1][1])
+            else:
+                merged.append((start, end))
+        zeroed = [self.ports.dram.view(start, end - start) for start, end in merged]
+        copied = []
+        for start, end in merged:
+            for address, data in self._contents:
+                first, last = max(start, address), min(end, address + data.size)
+                if first < last:
+                    place = self.ports.dram.view(first, last - first)
+                    copied.append((place, data[first - address : last - address]))
+
+        def restore() -> None:
+            for place in zeroed:
+                place[:] = 0
+            for place, data in copied:
+                place[:] = data
+
+        return restore
+
+    def _placed_contents(self) -> Iterator[tuple[int, Bytes]]:
+        """Bus address and bytes of everything that the loadable brings."""
+        blobs = {blob.name: blob.data for blob in self._loadable.blobs}
         for memory in self._loadable.memories:
             if memory.flags & MemoryFlags.SET and memory.id in self._bases:
-                raw = self.view(memory.id)
                 for name, offset in zip(memory.contents, memory.offsets, strict=True):
-                    data = self._loadable.blob(name).data
-                    raw[offset : offset + data.size] = data
-
-    def view(self, memory_id: int) -> Bytes:
-        """The bytes of one memory."""
-        size = self._loadable.memories[memory_id].size
-        return self.ports.dram.view(self.base(memory_id), size)
+                    yield self._bases[memory.id] + offset, blobs[name]
 
     def base(self, memory_id: int) -> int:
         """The bus address of a memory's first byte; ``LoadableError`` when it is not allocated."""

@@ -7,12 +7,13 @@ its values through half precision, power does not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nvdla_sim.errors import LoadableError, UnsupportedError
-from nvdla_sim.hw.formats import Int8
+from nvdla_sim.hw.formats import Int8, feature_extent
 from nvdla_sim.hw.memory import Ports
 from nvdla_sim.hw.surface import Surface
 from nvdla_sim.loadable.enums import EmuFormat, EmuOpType
@@ -60,8 +61,17 @@ def _quantise(real: Float32, scale: float) -> Int8:
     return np.trunc(np.nan_to_num(steps)).astype(np.int8)
 
 
-def prepare(task: EmuTask, locate: Locate, ports: Ports, name: str) -> list[Callable[[], None]]:
-    """The task's operations bound to memory, ready to run any number of times.
+@dataclass(frozen=True)
+class CpuOperation:
+    """An operation bound to memory. ``run`` may be called any number of times; it writes the other two."""
+
+    run: Callable[[], None]
+    address: int
+    size: int  # bytes
+
+
+def prepare(task: EmuTask, locate: Locate, ports: Ports, name: str) -> list[CpuOperation]:
+    """The task's operations.
 
     ``locate(address list index, offset)`` gives a bus address. ``name`` is for messages: loadable and task.
     ``LoadableError`` or ``UnsupportedError`` names the operation that cannot run.
@@ -76,34 +86,49 @@ def prepare(task: EmuTask, locate: Locate, ports: Ports, name: str) -> list[Call
 
 def _prepare_softmax(
     op: np.void, buffers: NDArray[np.void], locate: Locate, ports: Ports, name: str
-) -> Callable[[], None]:
+) -> CpuOperation:
     scales = float(op["in_scale"]), float(op["out_scale"])
     channels, _, _ = _common_size(buffers, name)
     for buffer in buffers:
         _atom(buffer, name)
     # NVIDIA's emulator takes as many bytes one after the other as there are channels: that is a 1x1 cube
-    source, destination = (
-        ports.dram.view(locate(int(b["address"]), int(b["offset"])), channels).view(np.int8) for b in buffers
-    )
-    return lambda: np.copyto(destination, softmax(source, *scales))
+    addresses = [locate(int(buffer["address"]), int(buffer["offset"])) for buffer in buffers]
+    source, destination = (ports.dram.view(address, channels).view(np.int8) for address in addresses)
+    return CpuOperation(lambda: np.copyto(destination, softmax(source, *scales)), addresses[1], channels)
 
 
 def _prepare_power(
     op: np.void, buffers: NDArray[np.void], locate: Locate, ports: Ports, name: str
-) -> Callable[[], None]:
+) -> CpuOperation:
     factors = tuple(float(op[field]) for field in ("in_scale", "out_scale", "power", "scale", "shift"))
-    size = _common_size(buffers, name)
-    source, destination = (_blocks(buffer, size, locate, ports, name) for buffer in buffers)
-    if source.shape != destination.shape:
+    channels, height, width = _common_size(buffers, name)
+    atom = _atom(buffers[0], name)
+    if _atom(buffers[1], name) != atom:
         raise LoadableError(f"{name}: source and destination have different formats")
-    lanes = (size[0] - 1) % destination.shape[-1] + 1  # the last surface's other lanes are not written
+    surfaces = -(-channels // atom)
+    places = [
+        Surface(
+            locate(int(buffer["address"]), int(buffer["offset"])),
+            int(buffer["line_stride"]),
+            int(buffer["surf_stride"]),
+            _DRAM,
+        )
+        for buffer in buffers
+    ]
+    if any(place.overlaps_itself(surfaces, height, width, atom) for place in places):
+        raise LoadableError(f"{name}: the lines or surfaces of a cube lie over each other")
+    # [surface, y, x, lane]
+    source, destination = (place.view(ports, surfaces, height, width, atom).view(np.int8) for place in places)
+    lanes = (channels - 1) % atom + 1  # the last surface's other lanes are not written
 
     def run() -> None:
         result = power(source, *factors)
         destination[:-1] = result[:-1]
         destination[-1, ..., :lanes] = result[-1, ..., :lanes]
 
-    return run
+    strides = places[1].line_stride, places[1].surf_stride
+    extent = feature_extent(channels, height, width, atom, *strides)
+    return CpuOperation(run, places[1].address, extent)
 
 
 def _common_size(buffers: NDArray[np.void], name: str) -> tuple[int, int, int]:
@@ -117,21 +142,6 @@ def _common_size(buffers: NDArray[np.void], name: str) -> tuple[int, int, int]:
 def _atom(buffer: np.void, name: str) -> int:
     form = int(buffer["format"])
     if form not in _ATOMS:
-        raise UnsupportedError(f"{name}: element format {form}: only int8 ({list(_ATOMS)}) is supported")
+        allowed = ", ".join(f"{known.name} ({known:d})" for known in _ATOMS)
+        raise UnsupportedError(f"{name}: element format {form}: only {allowed} is supported")
     return _ATOMS[EmuFormat(form)]
-
-
-def _blocks(buffer: np.void, size: tuple[int, int, int], locate: Locate, ports: Ports, name: str) -> Int8:
-    """A cube in memory as int8 [surface, y, x, lane]."""
-    channels, height, width = size
-    atom = _atom(buffer, name)
-    surfaces = -(-channels // atom)
-    surface = Surface(
-        locate(int(buffer["address"]), int(buffer["offset"])),
-        int(buffer["line_stride"]),
-        int(buffer["surf_stride"]),
-        _DRAM,
-    )
-    if surface.overlaps_itself(surfaces, height, width, atom):
-        raise LoadableError(f"{name}: the lines or surfaces of a cube lie over each other")
-    return surface.view(ports, surfaces, height, width, atom).view(np.int8)

@@ -1,29 +1,26 @@
-"""A loadable's tasks resolved once into what a run executes, one step after the other."""
+"""A loadable's tasks resolved once into what a run executes: launches and CPU operations, in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from nvdla_sim.hw.chip import Chip
 from nvdla_sim.hw.config import Config
-from nvdla_sim.hw.execute import reference_executor
+from nvdla_sim.hw.kernels.writes import writes
 from nvdla_sim.hw.launch import Launch
 from nvdla_sim.hw.memory import Ports
 from nvdla_sim.loadable.lists import DlaTask, EmuTask
 from nvdla_sim.loadable.loadable import Loadable
 from nvdla_sim.runtime import emulator
 from nvdla_sim.runtime.buffers import Buffers
+from nvdla_sim.runtime.emulator import CpuOperation
 from nvdla_sim.runtime.firmware import Csb, Firmware
 
-Step = Callable[[], object]
-Prepare = Callable[[Config, Sequence[Launch], Ports], list[Step]]
+Steps = Sequence[Launch | CpuOperation]
+Extent = tuple[int, int]  # bus address, bytes
 
-
-def reference_steps(config: Config, launches: Sequence[Launch], ports: Ports) -> list[Step]:
-    """The launches of one task, executed by the engines' references."""
-    execute = reference_executor(config, ports)
-    return [partial(execute, launch) for launch in launches]
+_DRAM = 1
 
 
 def resolve(
@@ -31,30 +28,52 @@ def resolve(
     tasks: Sequence[DlaTask | EmuTask],
     config: Config,
     buffers: Buffers,
-    prepare: Prepare,
     tap: Callable[[Csb], Csb] = lambda csb: csb,
-) -> list[Step]:
-    """What the submits do, in order.
+) -> Steps:
+    """What the submits do, one after the other.
 
-    The firmware runs on a chip that only notes its launches; ``prepare`` makes those of a task executable.
-    ``tap`` may put something between firmware and chip that sees the register accesses.
+    The firmware runs on a chip that only notes its launches. ``tap`` may put something between firmware and
+    chip that sees the register accesses.
     """
-    launches: list[Launch] = []
+    steps: list[Launch | CpuOperation] = []
 
     def note(launch: Launch) -> dict[str, int]:
-        launches.append(launch)
+        steps.append(launch)
         return {}
 
     csb = tap(Chip(config, buffers.ports, note))
-    steps: list[Step] = []
     for number in (task for submit in loadable.submits for task in submit.task_ids):
         task, entry = tasks[number], loadable.tasks[number]
         name = f"{loadable.name}: task {number}"
         locate = partial(buffers.locate, entry)
         if isinstance(task, EmuTask):
             steps += emulator.prepare(task, locate, buffers.ports, name)
-            continue
-        launches.clear()
-        Firmware(config, csb, task, locate, name).run()
-        steps += prepare(config, tuple(launches), buffers.ports)
+        else:
+            Firmware(config, csb, task, locate, name).run()
     return steps
+
+
+def executable(
+    config: Config, steps: Steps, ports: Ports, given: Iterable[Extent]
+) -> list[Callable[[], object]]:
+    """What runs each step, any number of times. ``given``: memory that changes between runs.
+
+    ``ProgramError`` when a launch leaves its memory.
+    """
+    # numba takes a while to import
+    from nvdla_sim.hw.kernels.program import prepare_program
+
+    launches = [step for step in steps if isinstance(step, Launch)]
+    by_cpu = [(step.address, step.size) for step in steps if isinstance(step, CpuOperation)]
+    volatile = [(_DRAM, address, size) for address, size in (*given, *by_cpu)]
+    runs = iter(prepare_program(config, launches, ports, volatile))
+    return [next(runs) if isinstance(step, Launch) else step.run for step in steps]
+
+
+def written(config: Config, steps: Steps) -> Iterator[Extent]:
+    """The memory that the steps write."""
+    for step in steps:
+        if isinstance(step, Launch):
+            yield from ((address, size) for _, address, size in writes(config, step))
+        else:
+            yield step.address, step.size

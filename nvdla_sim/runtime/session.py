@@ -23,7 +23,7 @@ from nvdla_sim.loadable.loadable import Loadable, Task, Tensor
 from nvdla_sim.runtime.buffers import Buffers, bound_memories
 from nvdla_sim.runtime.channels import pixel_channels
 from nvdla_sim.runtime.image import read_picture
-from nvdla_sim.runtime.plan import reference_steps, resolve
+from nvdla_sim.runtime.plan import executable, resolve, written
 from nvdla_sim.runtime.source_map import read_source_map
 from nvdla_sim.runtime.target import infer_target
 from nvdla_sim.runtime.tensor import check_input, check_output, is_image, read, write
@@ -45,10 +45,11 @@ class Output:
 
 @dataclass(frozen=True)
 class Port:
-    """A network input or output: its descriptor, the memory it is bound to and its bytes there."""
+    """A network input or output: its descriptor, the memory it is bound to, and its bytes there."""
 
     tensor: Tensor
     memory: int
+    address: int
     raw: Bytes
 
 
@@ -76,12 +77,15 @@ class Runtime:
         self._scales = [
             scales.get(port.tensor.name) or _cpu_scale(loadable, executed, port) for port in self.outputs
         ]
-        self._steps = resolve(loadable, tasks, self.config, self._buffers, reference_steps)
+        steps = resolve(loadable, tasks, self.config, self._buffers)
+        given = [(port.address, port.raw.size) for port in self.inputs]
+        self._runs = executable(self.config, steps, self._buffers.ports, given)
+        self._restore = self._buffers.first_state(written(self.config, steps))
 
     @property
     def steps(self) -> int:
         """How many launches and CPU operations a run has."""
-        return len(self._steps)
+        return len(self._runs)
 
     def run(
         self, inputs: InputValue | Sequence[InputValue], after_step: Callable[[], None] | None = None
@@ -96,11 +100,11 @@ class Runtime:
             names = ", ".join(f'"{port.tensor.name}"' for port in self.inputs)
             raise ImageError(f"the network has {len(self.inputs)} inputs ({names}), {len(given)} are given")
         values = [self._values(value, at) for at, value in enumerate(given)]
-        self._buffers.fill()
+        self._restore()
         for port, value in zip(self.inputs, values, strict=True):
             write(port.tensor, port.raw, value, self.config)
-        for step in self._steps:
-            step()
+        for run in self._runs:
+            run()
             if after_step is not None:
                 after_step()
         return [
@@ -121,8 +125,9 @@ class Runtime:
                     f"but bound to memory {memory.id}"
                 )
             check(tensor, self.config)
-            raw = self._buffers.view(memory.id)[tensor.offset : tensor.offset + tensor.size]
-            ports.append(Port(tensor, memory.id, raw))
+            address = self._buffers.base(memory.id) + tensor.offset
+            raw = self._buffers.ports.dram.view(address, tensor.size)
+            ports.append(Port(tensor, memory.id, address, raw))
         return ports
 
     def _values(self, value: InputValue, at: int) -> Int8:
