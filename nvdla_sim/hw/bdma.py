@@ -85,7 +85,7 @@ def reference(config: Config, layer: BdmaLayer, ports: Ports) -> None:
         for side in (copy.source, copy.destination):
             _block(copy, side, ports)
     for copy in layer.copies:
-        _block(copy, copy.destination, ports)[:] = _block(copy, copy.source, ports).copy()
+        _block(copy, copy.destination, ports)[:] = _block(copy, copy.source, ports)
 
 
 def _block(copy: Copy, side: Surface, ports: Ports) -> Bytes:

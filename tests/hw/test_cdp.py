@@ -170,13 +170,13 @@ def decoded(config: str, read_precision: int = 0, **fields: int) -> CdpLayer:
 
 
 def test_decodes_signs_and_widths() -> None:
-    offsets = {"D_DATIN_OFFSET__DATIN_OFFSET": 0x180, "D_DATOUT_OFFSET__DATOUT_OFFSET": 0xFF00_0000}
+    offsets = {"D_DATIN_OFFSET__DATIN_OFFSET": 0x180, "D_DATOUT_OFFSET__DATOUT_OFFSET": 0x0100_0000}
     layer = decoded("nv_full", **offsets, D_LRN_CFG__NORMALZ_LEN=3, D_FUNC_BYPASS__MUL_BYPASS=1)
     assert (layer.in_offset, layer.out_offset) == (-128, -(1 << 24))
     assert (layer.reach, layer.square_sum, layer.multiply) == (4, True, False)
     assert layer.destination == Surface(0, 64, 128, 0)
     layer = decoded("nv_full", 1, **offsets, D_DATA_FORMAT__INPUT_DATA_TYPE=1)
-    assert (layer.in_offset, layer.out_offset) == (0x180, -(1 << 24))
+    assert (layer.in_offset, layer.out_offset) == (0x180, 1 << 24)
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,16 @@ def test_a_linear_table_takes_its_first_values_as_hits() -> None:
     assert lookup_cdp(lut, np.array([10, 11]))[1] == (1, 0, 1, 0, 0)
 
 
+def test_an_exponential_table_starts_at_its_lowest_power() -> None:
+    """With offset 3 the values start + 1 to start + 7 are an underflow, start + 8 is the first entry."""
+    slope = Slope(0, 0, 0)
+    le = Table(np.full(65, 7, np.int16), 10, True, 3, 0, slope, slope)
+    lo = Table(np.full(257, 9, np.int16), 100, False, 0, 0, slope, slope)
+    lut = Lut(le, lo, False, False, False)
+    for lookup in (lookup_sdp, lookup_cdp):
+        assert [lookup(lut, np.array([10 + d]))[1].underflow for d in (1, 3, 4, 7, 8)] == [1, 1, 1, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("unit", "fields", "message"),
     [
