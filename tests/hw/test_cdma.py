@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from nvdla_sim.errors import ProgramError
+from nvdla_sim.hw.config import CONFIGS
 from nvdla_sim.hw.memory import Memory, Ports
 from tests.hw.conv_case import (
     DATA,
     MASK,
     SIZES,
     WEIGHTS,
+    CompressedCase,
     assert_runs_as_loops,
+    banks,
     compressed_case,
 )
 
@@ -36,6 +42,18 @@ def test_bit_mask_of_more_weights_than_there_are() -> None:
     )
     with pytest.raises(ProgramError, match="WEIGHT_BYTES: 128, by the bit mask"):
         case.run()
+
+
+def test_compressed_kernel_group_that_does_not_fit_its_banks() -> None:
+    weights = np.ones((32, 2048, 1, 2), np.int64)
+    case = CompressedCase(
+        CONFIGS["nv_full"], np.ones((1, 2048, 1, 2), np.int64), weights, overrides=banks(1, 4)
+    )
+    case.layer()
+    with pytest.raises(
+        ProgramError, match="WEIGHT_BANK: a kernel group of 131072 bytes does not fit its banks"
+    ):
+        replace(case, overrides=banks(1, 3)).run()
 
 
 @pytest.mark.parametrize("cut", [DATA, WEIGHTS, MASK, SIZES])

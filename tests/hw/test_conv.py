@@ -174,3 +174,14 @@ def test_post_extension_changes_only_the_weights_order(rows: int, rows_per_step:
 def test_one_pixel_format_for_more_kernel_columns_than_a_step_takes() -> None:
     case = pixel_case("nv_small", 12, (3, 9), (10, 3, 7), 8)
     assert_runs_as_loops(replace(case, stride=(2, 2)))
+
+
+@pytest.mark.parametrize("code", [28, 29])
+def test_second_plane_drops_whole_atoms_of_the_offset(code: int) -> None:
+    assert_runs_as_loops(replace(pixel_case("nv_small", code, (3, 5), (2, 2, 2), 9), x_offset=7))
+
+
+def test_pixel_lines_are_walked_without_dilation() -> None:
+    case = pixel_case("nv_small", 12, (5, 5), (2, 2, 2), 10)
+    case.overrides = {"CSC.D_DILATION_EXT.X_DILATION_EXT": 1, "CSC.D_DILATION_EXT.Y_DILATION_EXT": 1}
+    assert_runs_as_loops(case)

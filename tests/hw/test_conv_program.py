@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from nvdla_sim.errors import ProgramError, UnsupportedError
 from nvdla_sim.hw import conv
 from nvdla_sim.hw.config import CONFIGS
 from nvdla_sim.hw.conv_rules import feature_entries
-from tests.hw.conv_case import DATA, WEIGHTS, Case, banks, compressed_case, random_case
+from tests.hw.conv_case import DATA, WEIGHTS, Case, CompressedCase, banks, compressed_case, random_case
 from tests.hw.pixel_case import pixel_case
 
 
@@ -237,6 +238,37 @@ def test_bit_mask_must_hold_every_weight() -> None:
     case.overrides = both("D_WMB_BYTES.WMB_BYTES", 256)
     with pytest.raises(ProgramError, match="WMB_BYTES: 256, these kernels need 315"):
         case.layer()
+
+
+def test_bit_mask_of_a_group_must_fit_its_bank() -> None:
+    case = random_case("nv_full", 0, (1, 2048, 2, 2), (32, 2, 2))
+    squeezed = CompressedCase(case.config, case.data, case.weights & 1)
+    squeezed.layer()
+    wider = np.concatenate([squeezed.weights, squeezed.weights[..., :1]], axis=3)
+    squeezed = CompressedCase(case.config, case.data, wider, pads=(0, 1, 0, 0))
+    with pytest.raises(ProgramError, match="a kernel group's bit mask has 49152 bytes, its bank 32768"):
+        squeezed.layer()
+
+
+def single_element(surf_packed: int) -> Case:
+    """A 1x1 cube of two surfaces, 16 bytes from one to the next."""
+    case = random_case("nv_small", 0, (1, 16, 1, 1), (1, 1, 1))
+    case.overrides = {
+        "CDMA.D_SURF_STRIDE.SURF_STRIDE": 16,
+        "CDMA.D_DAIN_MAP.SURF_PACKED": surf_packed,
+        "CDMA.D_FETCH_GRAIN.GRAINS": 3,
+    }
+    return case
+
+
+def test_a_packed_1x1_cube_is_fetched_in_one_run() -> None:
+    case = single_element(surf_packed=1)
+    with pytest.raises(ProgramError, match="SURF_STRIDE: a packed 1x1 cube has 8, not 16"):
+        case.layer()
+    case.overrides["CDMA.D_SURF_STRIDE.SURF_STRIDE"] = 8
+    case.layer()  # the number of lines fetched at once does not matter
+    with pytest.raises(ProgramError, match="FETCH_GRAIN: 4 lines at once, at most 1"):
+        single_element(surf_packed=0).layer()
 
 
 def test_the_output_stream_has_a_limit() -> None:

@@ -114,6 +114,12 @@ def test_equals_the_plain_convolution(
     np.testing.assert_array_equal(case.run()[0][0], case.plain())
 
 
+def test_the_input_converter_is_not_used() -> None:
+    case = winograd_case((1, 1), 1, (8, 8), (0, 0, 0, 0))
+    case.convert = (3, 5, 1)
+    np.testing.assert_array_equal(case.run()[0][0], case.plain())
+
+
 def test_transformed_data_is_rounded_and_clamped() -> None:
     data = np.zeros((1, 32, 8, 8), np.int64)
     weights = np.zeros((1, 32, 3, 3), np.int64)
