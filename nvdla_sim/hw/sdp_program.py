@@ -121,16 +121,17 @@ def decode(config: Config, sdp: Registers, rdma: Registers | None, tables: LutTa
     read = None if rdma is None else group(config, "SDP_RDMA", rdma)
     mode = "D_FEATURE_MODE_CFG"
     proc = itemsize(config, core["D_DATA_FORMAT.PROC_PRECISION"], "SDP PROC_PRECISION", problems)
+    program = _Program(config, core, read, proc, problems)
     flying = core[f"{mode}.FLYING_MODE"] == 1
     problems.require(flying or read is not None, "the source is in memory but SDP_RDMA is not enabled")
     source, source_itemsize = None, proc
     if read is not None:
-        _compare(config, core, read, proc, problems)
+        _compare(program, read)
         if not flying:
             source = read.surface("SRC", "D_SRC_DMA_CFG.SRC_RAM_TYPE")
             code = read[f"{mode}.IN_PRECISION"]
             source_itemsize = itemsize(config, code, "SDP_RDMA IN_PRECISION", problems)
-    y = _y_stage(config, core, read, proc, tables, problems)
+    y = _y_stage(program, tables)
     to_pdp = core[f"{mode}.OUTPUT_DST"] == 1
     in_memory = not to_pdp and not (y is not None and y.alu is AluOp.EQL)
     layer = SdpLayer(
@@ -141,8 +142,8 @@ def decode(config: Config, sdp: Registers, rdma: Registers | None, tables: LutTa
         source=source,
         source_itemsize=source_itemsize,
         itemsize=proc,
-        x1=_x_stage(config, core, read, "BS", "B", proc, problems),
-        x2=_x_stage(config, core, read, "BN", "N", proc, problems),
+        x1=_x_stage(program, "BS", "B"),
+        x2=_x_stage(program, "BN", "N"),
         y=y,
         cvt=Converter(
             core.signed("D_CVT_OFFSET.CVT_OFFSET", 32),
@@ -162,22 +163,31 @@ def decode(config: Config, sdp: Registers, rdma: Registers | None, tables: LutTa
     return layer
 
 
-def _compare(config: Config, core: Group, read: Group, proc: int, problems: Problems) -> None:
+@dataclass(frozen=True)
+class _Program:
+    """What the decoding of a stage looks at."""
+
+    config: Config
+    core: Group
+    read: Group | None
+    itemsize: int  # of the processing precision
+    problems: Problems
+
+
+def _compare(program: _Program, read: Group) -> None:
     """The read DMA must be programmed for the same cube and modes as the core."""
-    for field in ("D_DATA_CUBE_WIDTH.WIDTH", "D_DATA_CUBE_HEIGHT.HEIGHT", "D_DATA_CUBE_CHANNEL.CHANNEL"):
-        problems.require(
-            read[field] == core[field], f"{field}: SDP_RDMA has {read[field]}, SDP {core[field]}"
-        )
-    for name in ("FLYING_MODE", "WINOGRAD", "BATCH_NUMBER"):
-        field = f"D_FEATURE_MODE_CFG.{name}"
-        problems.require(
+    core = program.core
+    sizes = ("D_DATA_CUBE_WIDTH.WIDTH", "D_DATA_CUBE_HEIGHT.HEIGHT", "D_DATA_CUBE_CHANNEL.CHANNEL")
+    modes = (f"D_FEATURE_MODE_CFG.{name}" for name in ("FLYING_MODE", "WINOGRAD", "BATCH_NUMBER"))
+    for field in (*sizes, *modes):
+        program.problems.require(
             read[field] == core[field], f"{field}: SDP_RDMA has {read[field]}, SDP {core[field]}"
         )
     code = read["D_FEATURE_MODE_CFG.PROC_PRECISION"]
-    read_proc = itemsize(config, code, "SDP_RDMA PROC_PRECISION", problems)
-    problems.require(
-        read_proc == proc,
-        f"PROC_PRECISION: SDP_RDMA processes {read_proc} byte elements, SDP {proc} byte ones",
+    read_itemsize = itemsize(program.config, code, "SDP_RDMA PROC_PRECISION", program.problems)
+    program.problems.require(
+        read_itemsize == program.itemsize,
+        f"PROC_PRECISION: SDP_RDMA processes {8 * read_itemsize} bits, SDP {8 * program.itemsize}",
     )
 
 
@@ -210,6 +220,12 @@ def _check(config: Config, layer: SdpLayer, problems: Problems) -> None:
             ),
             f"D_{side}: the {cube} cube at {surface} overlaps itself",
         )
+    for dma, unit, stage in (("N", "BN", layer.x2), ("E", "EW", layer.y)):
+        one_byte = stage is not None and stage.memory is not None and stage.memory.itemsize == 1
+        problems.require(
+            flying or layer.itemsize == 1 or not one_byte,
+            f"{dma}RDMA_DATA_SIZE = ONE_BYTE: int16 from memory takes two-byte operands in {unit}",
+        )
     problems.require(
         layer.source_itemsize >= layer.itemsize, "an int8 source cannot be processed in int16: IN_PRECISION"
     )
@@ -233,16 +249,9 @@ def _check(config: Config, layer: SdpLayer, problems: Problems) -> None:
         problems.require(not layer.to_pdp, "EW_ALU_ALGO = EQL has no result for PDP")
 
 
-def _x_stage(
-    config: Config,
-    core: Group,
-    read: Group | None,
-    unit: str,
-    dma: str,
-    proc: int,
-    problems: Problems,
-) -> XStage | None:
+def _x_stage(program: _Program, unit: str, dma: str) -> XStage | None:
     """X1 (``unit`` "BS", ``dma`` "B") or X2 ("BN", "N"); None when it is bypassed."""
+    core = program.core
     cfg = f"D_DP_{unit}_CFG.{unit}_"
     bypassed = core[f"{cfg}BYPASS"] == 1
     algo = AluOp(min(core[f"{cfg}ALU_ALGO"], AluOp.SUM))  # code 3 adds, too
@@ -250,8 +259,7 @@ def _x_stage(
     mul = core[f"{cfg}MUL_BYPASS"] == 0 and not bypassed
     alu_in_memory = alu is not None and core[f"D_DP_{unit}_ALU_CFG.{unit}_ALU_SRC"] == 1
     mul_in_memory = mul and core[f"D_DP_{unit}_MUL_CFG.{unit}_MUL_SRC"] == 1
-    wanted = (alu_in_memory, mul_in_memory)
-    memory = _operand_memory(config, core, read, unit, dma, wanted, proc, problems)
+    memory = _operand_memory(program, unit, dma, alu_in_memory, mul_in_memory)
     if bypassed:
         return None
     alu_value = core.signed(f"D_DP_{unit}_ALU_SRC_VALUE.{unit}_ALU_OPERAND", 16)
@@ -269,22 +277,15 @@ def _x_stage(
     )
 
 
-def _y_stage(
-    config: Config,
-    core: Group,
-    read: Group | None,
-    proc: int,
-    tables: LutTables,
-    problems: Problems,
-) -> YStage | None:
+def _y_stage(program: _Program, tables: LutTables) -> YStage | None:
+    core = program.core
     bypassed = core["D_DP_EW_CFG.EW_BYPASS"] == 1
     algo = AluOp(core["D_DP_EW_CFG.EW_ALU_ALGO"])
     alu = algo if core["D_DP_EW_CFG.EW_ALU_BYPASS"] == 0 and not bypassed else None
     mul = core["D_DP_EW_CFG.EW_MUL_BYPASS"] == 0 and not bypassed
     alu_in_memory = alu is not None and core["D_DP_EW_ALU_CFG.EW_ALU_SRC"] == 1
     mul_in_memory = mul and core["D_DP_EW_MUL_CFG.EW_MUL_SRC"] == 1
-    wanted = (alu_in_memory, mul_in_memory)
-    memory = _operand_memory(config, core, read, "EW", "E", wanted, proc, problems)
+    memory = _operand_memory(program, "EW", "E", alu_in_memory, mul_in_memory)
     if bypassed:
         return None
 
@@ -308,34 +309,24 @@ def _y_stage(
         alu=alu,
         alu_operand=alu_value if alu is not None and not alu_in_memory else None,
         alu_cvt=converter("ALU", alu_in_memory),
-        lut=decode_sdp(tables, problems) if core["D_DP_EW_CFG.EW_LUT_BYPASS"] == 0 else None,
+        lut=decode_sdp(tables, program.problems) if core["D_DP_EW_CFG.EW_LUT_BYPASS"] == 0 else None,
         memory=memory,
     )
 
 
-def _operand_memory(
-    config: Config,
-    core: Group,
-    read: Group | None,
-    unit: str,
-    dma: str,
-    wanted: tuple[bool, bool],
-    proc: int,
-    problems: Problems,
-) -> OperandMemory | None:
+def _operand_memory(program: _Program, unit: str, dma: str, alu: bool, mul: bool) -> OperandMemory | None:
     """Where the operands of the stage's ALU and MUL lie, None when neither reads memory.
 
-    ``wanted``: whether ALU's, MUL's operand is in memory. The read DMA must fetch exactly that: less leaves
-    the stage waiting, more is never taken.
+    ``alu``, ``mul``: whether its operand is in memory. The read DMA must fetch exactly these: less leaves the
+    stage waiting, more is never taken.
     """
+    core, read, problems = program.core, program.read, program.problems
     cfg = f"D_{dma}RDMA_CFG.{dma}RDMA_"
-    alu, mul = wanted
+    wanted = alu or mul
     fetched = read is not None and read[f"{cfg}DISABLE"] == 0
-    problems.require(
-        not (alu or mul) or fetched, f"{unit} takes operands from memory but {dma}RDMA is disabled"
-    )
-    problems.require(alu or mul or not fetched, f"{dma}RDMA fetches operands that {unit} does not take")
-    if read is None or not fetched or not (alu or mul):
+    problems.require(not wanted or fetched, f"{unit} takes operands from memory but {dma}RDMA is disabled")
+    problems.require(wanted or not fetched, f"{dma}RDMA fetches operands that {unit} does not take")
+    if read is None or not (wanted and fetched):
         return None
     use = read[f"{cfg}DATA_USE"]
     needed = 2 if alu and mul else int(alu)
@@ -347,11 +338,10 @@ def _operand_memory(
         itemsize=1 + read[f"{cfg}DATA_SIZE"],
         pairs=alu and mul,
     )
-    if core["D_DATA_CUBE_WIDTH.WIDTH"] == 0 and core["D_DATA_CUBE_HEIGHT.HEIGHT"] == 0:
-        atom = memory.atom(config.atom, proc)
-        problems.require(
-            memory.surface.surf_stride == atom,
-            f"D_{unit}_SURFACE_STRIDE: operands of a 1x1 cube are packed, {atom} bytes, "
-            f"not {memory.surface.surf_stride}",
-        )
+    single = core["D_DATA_CUBE_WIDTH.WIDTH"] == 0 == core["D_DATA_CUBE_HEIGHT.HEIGHT"]
+    atom, stride = memory.atom(program.config.atom, program.itemsize), memory.surface.surf_stride
+    problems.require(
+        not single or stride == atom,
+        f"D_{unit}_SURFACE_STRIDE: operands of a 1x1 cube are packed, {atom} bytes, not {stride}",
+    )
     return memory

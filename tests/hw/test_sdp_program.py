@@ -90,6 +90,13 @@ EQL = {
     "SDP__D_DP_EW_CFG__EW_LUT_BYPASS": 1,
 }
 
+INT16 = {
+    "SDP__D_DATA_FORMAT__PROC_PRECISION": 1,
+    "SDP__D_DATA_FORMAT__OUT_PRECISION": 1,
+    "SDP_RDMA__D_FEATURE_MODE_CFG__PROC_PRECISION": 1,
+    "SDP_RDMA__D_FEATURE_MODE_CFG__IN_PRECISION": 1,
+}
+
 REFUSED = [
     ("nv_small", {"SDP_RDMA__D_DATA_CUBE_WIDTH__WIDTH": 2}, "D_DATA_CUBE_WIDTH.WIDTH: SDP_RDMA has 2, SDP 1"),
     ("nv_small", {"SDP_RDMA__D_FEATURE_MODE_CFG__FLYING_MODE": 1}, "FLYING_MODE: SDP_RDMA has 1, SDP 0"),
@@ -117,17 +124,29 @@ REFUSED = [
         "an int8 source cannot be processed in int16",
     ),
     (
+        "nv_small",
+        BS_FROM_MEMORY | {"SDP__D_DATA_CUBE_WIDTH__WIDTH": 0, "SDP__D_DATA_CUBE_HEIGHT__HEIGHT": 0},
+        "D_BS_SURFACE_STRIDE: operands of a 1x1 cube are packed, 8 bytes, not 0",
+    ),
+    (
+        "nv_full",
+        INT16
+        | {
+            "SDP__D_DP_BN_CFG__BN_BYPASS": 0,
+            "SDP__D_DP_BN_CFG__BN_ALU_BYPASS": 1,
+            "SDP__D_DP_BN_MUL_CFG__BN_MUL_SRC": 1,
+            "SDP_RDMA__D_NRDMA_CFG__NRDMA_DISABLE": 0,
+        },
+        "NRDMA_DATA_SIZE = ONE_BYTE",
+    ),
+    (
         "nv_full",
         {"SDP__D_DATA_FORMAT__OUT_PRECISION": 1, "SDP__D_FEATURE_MODE_CFG__OUTPUT_DST": 1},
         "PDP takes no output whose precision",
     ),
     (
         "nv_full",
-        {
-            "SDP__D_DATA_FORMAT__PROC_PRECISION": 1,
-            "SDP_RDMA__D_FEATURE_MODE_CFG__PROC_PRECISION": 1,
-            "SDP_RDMA__D_FEATURE_MODE_CFG__IN_PRECISION": 1,
-        },
+        INT16 | {"SDP__D_DATA_FORMAT__OUT_PRECISION": 0},
         "int16 to int8 output works for 1x1 cubes only, this is 2x2x4(.|\n)*takes pairs of surfaces",
     ),
 ]
@@ -138,6 +157,11 @@ def test_refuses(config: str, fields: dict[str, int], message: str) -> None:
     decoded(config)
     with pytest.raises(ProgramError, match=message):
         decoded(config, **fields)
+
+
+def test_runs_int16() -> None:
+    layer = decoded("nv_full", **INT16)
+    assert (layer.source_itemsize, layer.itemsize, layer.out_itemsize) == (2, 2, 2)
 
 
 def test_tells_all_problems_at_once() -> None:
