@@ -43,16 +43,17 @@ class ConvBuffer:
         ``ProgramError`` when those left are of another shape, or when with those fetched they are not as many
         as the layer takes.
         """
+        needed = layer.ext_height * layer.batches
         left = self._slices if layer.data_reuse and self._data_layout == _layout(layer) else None
+        whole = left is not None and self._none_released
         if left is None or len(left) == 0:
             slices = fetch()
         elif left.shape[1:] != layer.slice_shape:
             shapes = f"{left.shape[1:]}, this layer's are {layer.slice_shape}"
             raise ProgramError(f"DATA_REUSE: the slices left are {shapes}")
         else:
-            slices = left if self._none_released else np.concatenate([left, fetch()])
-        needed = layer.ext_height * layer.batches
-        if len(slices) != needed and not (self._none_released and len(slices) > needed):
+            slices = left if whole else np.concatenate([left, fetch()])
+        if len(slices) < needed or (len(slices) > needed and not whole):
             raise ProgramError(
                 f"DATAIN_HEIGHT_EXT: {needed} slices are taken, those left and fetched are {len(slices)}"
             )

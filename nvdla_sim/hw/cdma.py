@@ -54,7 +54,7 @@ def _convert(layer: ConvLayer, values: Ints) -> Ints:
 def _pixel_lines(config: Config, layer: ConvLayer, pixels: PixelFormat, ports: Ports) -> Slices:
     """Converted lines [y, column * components + component], padded left and right."""
     memory = ports.port(layer.ram_type)
-    starts = layer.plane_starts(config)
+    starts = layer.plane_starts(config, pixels)
     places = ((layer.address, layer.line_stride), (layer.address_1, layer.uv_line_stride))
     planes = [
         _plane(memory, layer, address + start, stride, pixel_bytes)
@@ -105,9 +105,11 @@ def fetch_weights(config: Config, layer: ConvLayer, ports: Ports) -> Bytes:
     sizes = memory.view(layer.wgs_address, 4 * groups).copy().view("<u4")
     group_weights = layer.atomic_k(config) * layer.kernel_bytes // layer.itemsize
     expected = np.add.reduceat(present, np.arange(0, count, group_weights)) * layer.itemsize
-    if not np.array_equal(sizes, expected):
+    wrong = np.flatnonzero(sizes != expected)
+    if wrong.size:
+        first = wrong[0]
         raise ProgramError(
-            f"WGS: the groups have {sizes.tolist()} bytes, by the bit mask {expected.tolist()}"
+            f"WGS: kernel group {first} has {sizes[first]} bytes, by the bit mask {expected[first]}"
         )
     if expected.sum() > layer.weight_bytes:
         raise ProgramError(f"WEIGHT_BYTES: {layer.weight_bytes}, by the bit mask {expected.sum()} are needed")

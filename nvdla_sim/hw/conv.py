@@ -25,11 +25,11 @@ __all__ = ["ConvBuffer", "ConvLayer", "decode", "reference"]
 
 ACCUMULATOR_BITS = 48
 DELIVERY_BITS = 32
+CHANNELS_AT_ONCE = 512  # bounds the float64 copy of one step's data
 
 Ints = NDArray[np.int64]
-Step = tuple[
-    NDArray[np.int16], NDArray[Any]
-]  # data [line, batch, column, channel], weights [kernel, channel]
+# data [line, batch, column, channel] and weights [kernel, channel] whose products are summed over channels
+Step = tuple[NDArray[np.int16], NDArray[Any]]
 
 
 def reference(
@@ -58,15 +58,15 @@ def reference(
 def _convolve(config: Config, layer: ConvLayer, slices: Slices, stream: Bytes) -> Ints:
     """The sums [y, batch, x, kernel], saturated to the accumulator's bits at every step.
 
-    A step's sum is exact in float64: at most 2^13 channels * 2^30.
+    A step's sum is exact in float64: at most 512 channels * 2^30.
     """
     shape = (layer.kernels, layer.kernel_channels, layer.kernel_height, layer.kernel_width)
     weights = unpack_weights(
         stream, shape, config.atomic_c, layer.atomic_k(config), layer.rows_per_step, layer.itemsize
     )
     largest = layer.kernel_bytes // layer.itemsize << 2 * (8 * layer.itemsize - 1)
-    # the chip's steps are single channel blocks; they matter only where a sum can saturate on its way
-    block = config.atomic_c if largest >> (ACCUMULATOR_BITS - 1) else layer.kernel_channels
+    # the chip's own steps matter only where a sum can saturate on its way
+    block = config.atomic_c if largest >> (ACCUMULATOR_BITS - 1) else CHANNELS_AT_ONCE
     steps = _pixel_steps if layer.pixels else _feature_steps
     sums = np.zeros((layer.out_height, layer.batches, layer.out_width, layer.kernels), np.int64)
     for data, kernels in steps(layer, slices, weights, block):

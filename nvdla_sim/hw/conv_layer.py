@@ -94,13 +94,12 @@ class ConvLayer:
         """Bytes of one kernel, uncompressed."""
         return self.kernel_width * self.kernel_height * self.kernel_channels * self.itemsize
 
-    def plane_starts(self, config: Config) -> tuple[int, ...]:
+    def plane_starts(self, config: Config, pixels: PixelFormat) -> tuple[int, ...]:
         """Bytes of a pixel line in front of the first pixel, for each plane.
 
         Of the second plane's offset, whole atoms are dropped.
         """
-        assert self.pixels is not None
-        starts = [self.pixel_x_offset * pixel_bytes for pixel_bytes in self.pixels.plane_bytes]
+        starts = [self.pixel_x_offset * pixel_bytes for pixel_bytes in pixels.plane_bytes]
         return starts[0], *(start % config.atom for start in starts[1:])
 
     @property

@@ -248,7 +248,7 @@ def _check_pixels(
         layer.width == layer.ext_width, f"CDMA fetches width {layer.width}, CSC takes {layer.ext_width}"
     )
     strides = (layer.line_stride, layer.uv_line_stride)
-    starts = layer.plane_starts(config)
+    starts = layer.plane_starts(config, pixels)
     for stride, start, pixel_bytes in zip(strides, starts, pixels.plane_bytes, strict=False):
         line = start + layer.width * pixel_bytes
         problems.require(line <= stride, f"LINE_STRIDE: {stride}, a line takes {line} bytes")

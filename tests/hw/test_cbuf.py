@@ -29,6 +29,15 @@ def test_kept_data_is_not_fetched_again() -> None:
     np.testing.assert_array_equal(second.run(buffer)[0], second.delivered()[0])
 
 
+def test_a_layer_may_take_the_first_of_the_lines_kept() -> None:
+    first = random_case("nv_small", 6, (1, 20, 5, 4), (3, 2, 2))
+    first.overrides = flags(SKIP_DATA_RLS=1)
+    second = replace(first, data=first.data[:, :, :3], overrides=flags(DATA_REUSE=1))
+    buffer = ConvBuffer()
+    first.run(buffer)
+    np.testing.assert_array_equal(second.run(buffer)[0], second.delivered()[0])
+
+
 @pytest.mark.parametrize("batches", [1, 3])
 def test_last_lines_are_kept_and_joined_with_new_ones(batches: int) -> None:
     whole = random_case("nv_full", 9, (batches, 40, 7, 5), (6, 3, 3))
