@@ -10,8 +10,9 @@ import fnmatch
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from nvdla_sim.errors import ProgramError
 from nvdla_sim.hw.chip import Chip, Launch
 from nvdla_sim.hw.config import Config, config_named
 from nvdla_sim.hw.memory import Memory, Ports
-from nvdla_sim.hw.surface import Surface
+from tools.destinations import destinations
 
 WRITE, WAIT, READ, READ_FOR_INFORMATION = 0, 1, 2, 3
 
@@ -85,7 +86,7 @@ def load(path: Path, match: str = "*") -> list[Case]:
             )
             for row in rows
         ]
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as problem:
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as problem:
         raise ProgramError(f"{path} is not a file of golden programs: {problem}") from None
 
 
@@ -184,30 +185,10 @@ def _difference(
 
 
 def _element(config: Config, launches: list[Launch], memory: int, address: int) -> str:
-    """Which element of a destination cube the byte belongs to, in words."""
-    for number, launch in reversed(list(enumerate(launches))):
-        for surface, width, height, channels, itemsize in _destinations(launch):
-            if (surface.ram_type == 0) != (memory == 1):
-                continue
-            for s in range(-(-channels * itemsize // config.atom)):
-                offset = address - surface.address - s * surface.surf_stride
-                y, inside = divmod(offset, surface.line_stride) if height > 1 else (0, offset)
-                if 0 <= y < height and 0 <= inside < width * config.atom:
-                    x, byte = divmod(inside, config.atom)
-                    c = (s * config.atom + byte) // itemsize
-                    return f"(c, y, x) = ({c}, {y}, {x}) of launch {number}'s {width}x{height}x{channels}"
+    """Which element of a launch's destination the byte belongs to, in words."""
+    for number in range(len(launches) - 1, -1, -1):
+        for destination in destinations(config, launches[number]):
+            element = destination.element(memory, address)
+            if element is not None:
+                return f"(c, y, x) = {element} of launch {number}'s {destination}"
     return "outside every destination cube"
-
-
-def _destinations(launch: Launch) -> Iterator[tuple[Surface, int, int, int, int]]:
-    """The feature cubes that a launch writes: place, width, height, channels, bytes of an element."""
-    sdp, pdp, cdp = launch.sdp, launch.pdp, launch.cdp
-    if sdp is not None and sdp.destination is not None:
-        for batch in range(sdp.batches):
-            first = sdp.destination
-            surface = replace(first, address=first.address + batch * sdp.destination_batch_stride)
-            yield surface, sdp.width, sdp.height, sdp.channels, sdp.out_itemsize
-    if pdp is not None:
-        yield pdp.destination, pdp.out_width, pdp.out_height, pdp.channels, pdp.itemsize
-    if cdp is not None:
-        yield cdp.destination, cdp.width, cdp.height, cdp.channels, cdp.itemsize

@@ -1,23 +1,27 @@
 #!/usr/bin/env python3
 """Play register traces on the simulated chip.
 
-    python tools/trace.py --goldens DIR [--match PATTERN]
+    python tools/trace.py --goldens DIR [--match PATTERN]      golden programs, DIR/*.npz
+    python tools/trace.py TRACE.cfg ... --target CONFIG        NVDLA's own text traces
 
-plays the golden programs in DIR/*.npz, prints each case that fails with its first differing byte, and closes
-with "N passed, M failed". fp16 programs must be refused; they are counted on a line of their own.
+prints each case that fails with what is wrong first, and closes with "N passed, M failed". fp16 programs must
+be refused; they are counted on a line of their own.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+UNSUPPORTED = "fp16"  # what a case gives that must be refused, and is
 
-def play_goldens(folder: Path, match: str) -> bool:
-    """Play, print, count; whether nothing failed."""
+
+def goldens(folder: Path, match: str) -> Iterator[tuple[str, list[str]]]:
+    """Name and problems of each golden program."""
     from nvdla_sim.errors import NvdlaError, OptionError, UnsupportedError
     from nvdla_sim.hw.execute import reference_executor
     from tools.golden_programs import load, play
@@ -25,42 +29,69 @@ def play_goldens(folder: Path, match: str) -> bool:
     files = sorted(folder.glob("*.npz"))
     if not files:
         raise OptionError(f"{folder} holds no golden programs (*.npz)")
+    for case in (case for path in files for case in load(path, match)):
+        try:
+            yield case.name, play(case, reference_executor)
+        except NvdlaError as problem:
+            refused = case.fp16 and isinstance(problem, UnsupportedError)
+            yield case.name, [UNSUPPORTED if refused else str(problem)]
+
+
+def texts(paths: list[Path], target: str) -> Iterator[tuple[str, list[str]]]:
+    """Name and problems of each text trace."""
+    from nvdla_sim.errors import NvdlaError
+    from nvdla_sim.hw.config import config_named
+    from nvdla_sim.hw.execute import reference_executor
+    from tools.trace_player import play_trace
+
+    config = config_named(target)
+    for path in paths:
+        try:
+            yield str(path), play_trace(path, config, reference_executor)
+        except NvdlaError as problem:
+            yield str(path), [str(problem)]
+
+
+def report(results: Iterator[tuple[str, list[str]]]) -> int:
+    """Print what failed and the counts; how many failed."""
     passed = failed = unsupported = 0
-    for path in files:
-        for case in load(path, match):
-            try:
-                problems = play(case, reference_executor)
-            except NvdlaError as problem:
-                if case.fp16 and isinstance(problem, UnsupportedError):
-                    unsupported += 1
-                    continue
-                problems = [str(problem)]
-            if problems:
-                failed += 1
-                print(case.name, *problems, sep="\n    ", flush=True)
-            else:
-                passed += 1
+    for name, problems in results:
+        if problems == [UNSUPPORTED]:
+            unsupported += 1
+        elif problems:
+            failed += 1
+            print(name, *problems, sep="\n    ", flush=True)
+        else:
+            passed += 1
     if unsupported:
-        print(f"{unsupported} not yet supported (fp16)")
+        print(f"{unsupported} not yet supported ({UNSUPPORTED})")
     print(f"{passed} passed, {failed} failed")
-    return failed == 0
+    return failed
 
 
 def main(arguments: list[str] | None = None) -> int:
     from nvdla_sim.cli._command import command_parser, run_command
+    from nvdla_sim.errors import OptionError
 
     parser = command_parser("trace.py", __doc__ or "")
-    parser.add_argument("--goldens", metavar="DIR", type=Path, required=True, help="play DIR/*.npz")
-    parser.add_argument(
-        "--match", metavar="PATTERN", default="*", help="only cases with such a name (default: %(default)s)"
-    )
-    failed = False
+    parser.add_argument("traces", metavar="TRACE", nargs="*", type=Path, help="a text trace (.cfg)")
+    parser.add_argument("--target", metavar="CONFIG", help="the text traces' hardware configuration")
+    parser.add_argument("--goldens", metavar="DIR", type=Path, help="play the golden programs DIR/*.npz")
+    parser.add_argument("--match", metavar="PATTERN", default="*", help="of these only cases named so")
+    failed = 0
 
     def work(options: argparse.Namespace) -> None:
         nonlocal failed
-        failed = not play_goldens(options.goldens, options.match)
+        if bool(options.traces) == bool(options.goldens):
+            raise OptionError("say what to play: either text traces or --goldens DIR")
+        if options.traces and not options.target:
+            raise OptionError("a text trace does not tell its hardware configuration: give --target")
+        if options.goldens:
+            failed = report(goldens(options.goldens, options.match))
+        else:
+            failed = report(texts(options.traces, options.target))
 
-    return run_command(parser, work, arguments) or int(failed)
+    return run_command(parser, work, arguments) or min(failed, 1)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,61 @@
+"""The command ``tools/trace.py``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.shared import COMMITTED_GOLDENS
+from tools.golden_programs import Region, load, pack
+from tools.trace import main
+
+SELECTION = COMMITTED_GOLDENS / "random"
+
+
+def test_golden_programs_are_counted(capsys: pytest.CaptureFixture[str]):
+    assert main(["--goldens", str(SELECTION), "--match", "nv_full.sdp*"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["4 not yet supported (fp16)", "10 passed, 0 failed"]
+
+
+def test_failing_golden_programs_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    cases = load(SELECTION / "nv_small.npz", "nv_small.pdp.*")
+    memory, address, data = cases[0].outputs[0]
+    wrong = replace(cases[0], outputs=(Region(memory, address, data ^ 1), *cases[0].outputs[1:]))
+    (tmp_path / "x.npz").write_bytes(pack([wrong, *cases[1:]]))
+    assert main(["--goldens", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == cases[0].name
+    assert f"0x{address:x}" in lines[1]
+    assert lines[-1] == f"{len(cases) - 1} passed, 1 failed"
+
+
+def test_text_traces_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    good, wrong = tmp_path / "good.cfg", tmp_path / "wrong.cfg"
+    good.write_text("reg_read_check(NVDLA_GLB.S_INTR_MASK_0, 0);\n")
+    wrong.write_text("reg_read_check(NVDLA_GLB.S_INTR_MASK_0, 1);\n")
+    missing = tmp_path / "missing.cfg"
+    assert main([*map(str, (good, wrong, missing)), "--target", "nv_large"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        str(wrong),
+        "    line 1: reg_read_check: GLB.S_INTR_MASK reads 0x0, expected is 0x1",
+        str(missing),
+        f"    {missing}: No such file or directory",
+        "1 passed, 2 failed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "say what to play"),
+        (["x.cfg", "--goldens", "x"], "say what to play"),
+        (["x.cfg"], "give --target"),
+        (["x.cfg", "--target", "nv_smal"], 'did you mean "nv_small"'),
+        (["--goldens", "/nowhere"], "/nowhere holds no golden programs"),
+    ],
+)
+def test_wrong_requests_are_explained(words: list[str], message: str, capsys: pytest.CaptureFixture[str]):
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
