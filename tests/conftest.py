@@ -49,9 +49,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def table(cells: list[list]) -> list[str]:
-    """Lines of a table of (row, column, passed, failed): "passed", or "passed/all" where some failed."""
+    """Lines of a table of (row, column, passed, failed): "passed", or "passed/all" where some failed.
+
+    Counts of the same row and column are added up.
+    """
     rows, columns = ([*dict.fromkeys(sorted(cell[i] for cell in cells))] for i in (0, 1))
-    texts = {(r, c): f"{good}" if not bad else f"{good}/{good + bad}" for r, c, good, bad in cells}
+    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for row, column, good, bad in cells:
+        sums[row, column][0] += good
+        sums[row, column][1] += bad
+    texts = {at: f"{good}" if not bad else f"{good}/{good + bad}" for at, (good, bad) in sums.items()}
     widths = [max(len(column), 5) for column in columns]
     margin = max(len(row) for row in rows)
     lines = [["", *columns], *([row, *(texts.get((row, column), "") for column in columns)] for row in rows)]

@@ -6,26 +6,32 @@ Source: compiler-facts section 1.5.
 from __future__ import annotations
 
 import struct
+from typing import Any
 
-from nvdla_sim.hw.formats import Int8
+from numpy.typing import NDArray
 
-# "surface format" numbers of int8 feature surfaces, by atom bytes; the format names no other atom
-_FORMATS = {32: 40, 8: 41}
+from nvdla_sim.loadable.enums import DataType, PixelFormat
+from nvdla_sim.loadable.loadable import Tensor
+
+# "surface format" numbers of the present runtime; older files have 41 for int16
+_INT8_X32, _INT8_X8, _INT16 = 40, 41, 42
 
 
-def text_dump(values: Int8) -> bytes:
+def text_dump(values: NDArray[Any]) -> bytes:
     """What ``--rawdump`` writes: each CHW value in decimal followed by one blank, no newline."""
     return "".join(f"{value} " for value in values.reshape(-1).tolist()).encode("ascii")
 
 
-def binary_dump(values: Int8, atom: int, line_stride: int, surf_stride: int, size: int) -> bytes:
-    """A 36-byte little-endian header, then the CHW values as bytes.
+def binary_dump(values: NDArray[Any], tensor: Tensor) -> bytes:
+    """A 36-byte little-endian header, then the CHW values.
 
-    Header: "DIMG", version 0, surface format, width, height, channels, then the output surface's line stride,
-    surface stride and size in bytes (of the surface in memory, although the values follow without padding).
+    Header: "DIMG", version 0, surface format, width, height, channels, then line stride, surface stride and
+    size in bytes of the surface in memory, although the values follow without padding.
     """
+    form = _INT8_X8 if tensor.pixel_format == PixelFormat.FEATURE_X8 else _INT8_X32
+    if tensor.data_type == DataType.INT16:
+        form = _INT16
     channels, height, width = values.shape
-    header = struct.pack(
-        "<4s8I", b"DIMG", 0, _FORMATS[atom], width, height, channels, line_stride, surf_stride, size
-    )
-    return header + values.tobytes()
+    line_stride, surf_stride = tensor.strides[1:3]
+    header = (0, form, width, height, channels, line_stride, surf_stride, tensor.size)
+    return struct.pack("<4s8I", b"DIMG", *header) + values.astype(values.dtype.newbyteorder("<")).tobytes()

@@ -82,18 +82,13 @@ class Runtime:
         self._runs = executable(self.config, steps, self._buffers.ports, given)
         self._restore = self._buffers.first_state(written(self.config, steps))
 
-    @property
-    def steps(self) -> int:
-        """How many launches and CPU operations a run has."""
-        return len(self._runs)
-
     def run(
-        self, inputs: InputValue | Sequence[InputValue], after_step: Callable[[], None] | None = None
+        self, inputs: InputValue | Sequence[InputValue], progress: Callable[[int, int], None] | None = None
     ) -> list[Output]:
         """Run once. An input is a picture's path or an int8 CHW array; several inputs are given as a list.
 
-        Of a batch the first image is given and returned, the others are 0. ``after_step`` is called after
-        each of the ``steps``. ``ImageError`` when an input does not fit.
+        Of a batch the first image is given and returned, the others are 0. ``progress(done, total)`` is
+        called after each launch and each CPU operation. ``ImageError`` when an input does not fit.
         """
         given = [inputs] if isinstance(inputs, str | os.PathLike | np.ndarray) else list(inputs)
         if len(given) != len(self.inputs):
@@ -103,10 +98,10 @@ class Runtime:
         self._restore()
         for port, value in zip(self.inputs, values, strict=True):
             write(port.tensor, port.raw, value, self.config)
-        for run in self._runs:
+        for done, run in enumerate(self._runs, start=1):
             run()
-            if after_step is not None:
-                after_step()
+            if progress is not None:
+                progress(done, len(self._runs))
         return [
             Output(port.tensor.name, read(port.tensor, port.raw, self.config), scale)
             for port, scale in zip(self.outputs, self._scales, strict=True)

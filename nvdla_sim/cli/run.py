@@ -1,0 +1,132 @@
+"""nvdla-run: a loadable and its input -> output.dimg, with nvdla_runtime's options."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nvdla_sim.cli._command import command_parser, run_command
+from nvdla_sim.errors import ImageError, OptionError
+
+if TYPE_CHECKING:
+    from nvdla_sim.runtime.session import InputValue, Output, Runtime
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return run_command(_parser(), run_loadable, arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("nvdla-run", "Run a loadable on the simulated NVDLA, to the chip's bytes.")
+    add = parser.add_argument
+    add("--loadable", metavar="FILE", required=True, help="the compiled network (.nvdla)")
+    add("--image", metavar="FILE", help="a picture of the input's size: PGM, JPEG or PNG")
+    add(
+        "--input", metavar="FILE", dest="inputs", action="append", default=[],
+        help="int8 values channels x height x width as a .npy file; once for each input of the network",
+    )  # fmt: skip
+    add("--rawdump", action="store_true", help="write the output as decimal numbers instead of binary")
+    add("--mean", metavar="A,B,C", help="accepted and not used: int8 networks take pixels as they are")
+    add("--normalize", metavar="N", help="accepted and not used, as --mean")
+    add(
+        "--configtarget", metavar="NAME",
+        help="the hardware configuration it was compiled for (default: inferred from the loadable)",
+    )  # fmt: skip
+    add(
+        "-o", metavar="FILE", dest="output", default="output.dimg",
+        help="where the output goes, further ones to FILE.1, FILE.2, ... (default: output.dimg)",
+    )  # fmt: skip
+    add(
+        "--topk",
+        metavar="N",
+        help="print the N largest values of the first output (default with --labels: 5)",
+    )
+    add("--labels", metavar="FILE", help="the name of each value, one a line, for --topk")
+    return parser
+
+
+def run_loadable(options: argparse.Namespace) -> None:
+    count = _topk(options)
+    if options.image is not None and options.inputs:
+        raise OptionError("--image and --input exclude each other: give the picture's values as an --input")
+    for name in ("mean", "normalize"):
+        if getattr(options, name) is not None:
+            print(f"--{name} is not used: int8 networks take pixels as they are")
+
+    from nvdla_sim.cli._progress import SlowProgress
+    from nvdla_sim.files import write_atomically
+    from nvdla_sim.loadable.loadable import Loadable
+    from nvdla_sim.runtime.session import Runtime
+
+    loadable = Loadable.load(options.loadable)
+    labels = _labels(options.labels)
+    inputs: list[InputValue] = [options.image] if options.image else [_array(path) for path in options.inputs]
+    with SlowProgress("preparing (the first time, kernels are compiled)"):
+        runtime = Runtime(loadable, options.configtarget)
+    if runtime.assumption is not None:
+        print(f"assuming {runtime.config.name} ({runtime.assumption}); --configtarget sets another")
+    with SlowProgress("running") as progress:
+        outputs = runtime.run(inputs, progress)
+    for number, output in enumerate(outputs):
+        path = f"{options.output}.{number}" if number else options.output
+        write_atomically(path, _dump(runtime, number, output, options.rawdump))
+        shape = "x".join(map(str, output.values.shape))
+        print(f'wrote {path}: output "{output.name}", {shape} (channels x height x width)')
+    if count and outputs:
+        _print_top(outputs[0], count, labels)
+
+
+def _topk(options: argparse.Namespace) -> int:
+    """How many values to print; 0: none."""
+    word = options.topk
+    if word is None:
+        return 5 if options.labels is not None else 0
+    if not (word.isascii() and word.isdigit() and int(word[:9]) > 0):
+        raise OptionError(f'--topk "{word}" is not a positive number')
+    return int(word[:9])
+
+
+def _labels(path: str | None) -> list[str] | None:
+    from nvdla_sim.files import read_bytes
+
+    if path is None:
+        return None
+    return read_bytes(path, OptionError, "labels").decode("utf-8", "replace").splitlines()
+
+
+def _array(path: str) -> Any:
+    """The array in a .npy file."""
+    import numpy as np
+
+    try:
+        # mapped, so that a header cannot ask for more than the file has
+        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError, EOFError) as problem:
+        raise ImageError(f"input {path}: not a readable .npy file of numbers ({problem})") from None
+
+
+def _dump(runtime: Runtime, number: int, output: Output, rawdump: bool) -> bytes:
+    from nvdla_sim.runtime.dimg import binary_dump, text_dump
+
+    if rawdump:
+        return text_dump(output.values)
+    return binary_dump(output.values, runtime.outputs[number].tensor)
+
+
+def _print_top(output: Output, count: int, labels: list[str] | None) -> None:
+    """The largest values, their positions in CHW order and, where known, their real values and names."""
+    import numpy as np
+
+    values = output.values.reshape(-1)
+    if labels is not None and len(labels) < values.size:
+        raise OptionError(f'{len(labels)} labels, output "{output.name}" has {values.size} values')
+    for index in np.argsort(-values.astype(np.int64), kind="stable")[:count]:
+        real = "" if output.scale is None else f"  {values[index] * output.scale:10.4f}"
+        name = "" if labels is None else f"  {labels[index]}"
+        print(f"{index:6}  {values[index]:6}{real}{name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""Recorded runs of the real firmware and chip: every register write in order, every operation's bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nvdla_sim.errors import NvdlaError
+from nvdla_sim.hw.config import Config, config_named
+from nvdla_sim.hw.execute import reference_executor
+from nvdla_sim.hw.kernels.writes import writes
+from nvdla_sim.hw.launch import Launch
+from nvdla_sim.hw.memory import Ports
+from nvdla_sim.loadable.enums import MemoryFlags
+from nvdla_sim.loadable.lists import read_task
+from nvdla_sim.loadable.loadable import Loadable
+from nvdla_sim.runtime.buffers import Buffers, bound_memories
+from nvdla_sim.runtime.firmware import Csb
+from nvdla_sim.runtime.plan import Steps, resolve
+from tests.shared import SHARED_GOLDENS, golden_paths
+
+Count = Callable[[str, str, str, int, int], None]
+
+RUNS = [path.parent for path in golden_paths("perop/*/*/ops.jsonl")]
+
+# GLB.S_INTR_STATUS := CDMA data and weights done, of a convolution whose SDP never starts. Here the units of
+# a convolution run together, so one that nothing takes data from has not fetched anything either.
+FETCHED_IN_VAIN = [0x100C, 0x50000]
+
+
+class Tap:
+    """Between firmware and chip: keeps every register write."""
+
+    def __init__(self, csb: Csb) -> None:
+        self._csb = csb
+        self.writes: list[list[int]] = []
+        self.csb_read = csb.csb_read
+        self.pending = csb.pending
+
+    def csb_write(self, address: int, value: int) -> None:
+        self.writes.append([address, value])
+        self._csb.csb_write(address, value)
+
+
+@dataclass
+class Recording:
+    run: dict[str, Any]
+    operations: list[dict[str, Any]]  # completed ones, in that order
+    writes: list[list[int]]
+
+
+def read_recording(folder: Path) -> Recording:
+    lines = [json.loads(line) for line in (folder / "ops.jsonl").read_text().splitlines()]
+    bursts = [json.loads(line) for line in (folder / "registers.jsonl").read_text().splitlines()]
+    return Recording(
+        lines[0]["run"],
+        [line for line in lines if "n" in line],
+        [write for burst in bursts for write in burst["writes"]],
+    )
+
+
+def load(run: dict[str, Any]) -> Loadable:
+    folder = "lenet-mnist/loadables" if run["net"] == "lenet-mnist" else f"loadables/{run['net']}"
+    return Loadable.load(SHARED_GOLDENS / folder / run["loadable"])
+
+
+@pytest.mark.parametrize("folder", RUNS, ids=lambda f: f"{f.parent.name}-{f.name}")
+def test_register_writes_and_bytes(folder: Path, count_goldens: Count) -> None:
+    recording = read_recording(folder)
+    config = config_named(recording.run["config"])
+    loadable = load(recording.run)
+    buffers = Buffers(loadable)
+    taps: list[Tap] = []
+
+    def tap(csb: Csb) -> Csb:
+        taps.append(Tap(csb))
+        return taps[0]
+
+    expected = recording.writes
+    try:
+        steps = resolve(
+            loadable, [read_task(loadable, task) for task in loadable.tasks], config, buffers, tap
+        )
+        assert recording.run["status"] == "ok"
+    except NvdlaError as problem:
+        assert recording.run["status"] == "error", str(problem)
+        steps = []
+        if recording.run["net"] == "conv_softmax_conv":
+            assert expected.pop() == FETCHED_IN_VAIN
+    (seen,) = taps
+    assert seen.writes == expected
+    count_goldens("recorded register writes, runs", config.name, recording.run["mode"], 1, 0)
+    if steps:
+        with np.load(folder / "data.npz") as data:
+            memory = bound_memories(loadable, MemoryFlags.INPUT)[0]
+            buffers.ports.dram.view(buffers.base(memory.id), data["input"].size)[:] = data["input"]
+            compared = compare_after_each(config, steps, buffers.ports, recording.operations, dict(data))
+        count_goldens("bytes after each recorded operation", config.name, recording.run["mode"], compared, 0)
+
+
+def compare_after_each(
+    config: Config,
+    steps: Steps,
+    ports: Ports,
+    operations: list[dict[str, Any]],
+    data: dict[str, np.ndarray],
+) -> int:
+    """Run the steps, and compare the bytes of the operation that each completes.
+
+    Operations that ran at the same time may have completed in another order: the address tells which it is.
+    """
+    execute = reference_executor(config, ports)
+    waiting = [operation for operation in operations if "dst_bytes" in operation]
+    assert len(waiting) == len(steps)
+    for step in steps:
+        if isinstance(step, Launch):
+            execute(step)
+            ((_, address, _),) = writes(config, step)
+        else:
+            step.run()
+            address = step.address
+        done = next(o for o in waiting if o["cubes"]["dst"]["dma"] == address)
+        waiting.remove(done)
+        np.testing.assert_array_equal(
+            ports.dram.view(address, done["dst_bytes"]),
+            data[f"{done['n']:04}"],
+            f"operation {done['n']} ({done['type']})",
+        )
+    return len(steps)
