@@ -96,9 +96,10 @@ def decode_sdp(tables: LutTables, problems: Problems) -> Lut:
     problems.require(
         lut.le.offset <= 31, f"LUT_LE_INDEX_OFFSET = {lut.le.offset}: 32-bit values have exponents up to 31"
     )
-    problems.require(
-        lut.le.select <= 31, f"LUT_LE_INDEX_SELECT = {lut.le.select}: 32-bit values shift by 31 at most"
-    )
+    for name, table in (("LE", lut.le), ("LO", lut.lo)):
+        problems.require(
+            table.select <= 31, f"LUT_{name}_INDEX_SELECT = {table.select}: 32-bit values shift by 31 at most"
+        )
     return lut
 
 

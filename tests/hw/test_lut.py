@@ -192,10 +192,16 @@ def test_an_exponential_table_starts_at_its_lowest_power() -> None:
     [
         ("SDP", {"LE_INDEX_OFFSET": 32}, "LUT_LE_INDEX_OFFSET = 32"),
         ("SDP", {"LE_INDEX_SELECT": 32, "LE_FUNCTION": 1}, "LUT_LE_INDEX_SELECT = 32"),
+        ("SDP", {"LO_INDEX_SELECT": 127}, "LUT_LO_INDEX_SELECT = 127"),
         ("CDP", {"LE_INDEX_OFFSET": 38}, "LUT_LE_INDEX_OFFSET = 38"),
     ],
 )
 def test_refuses_an_index_that_no_value_has(unit: str, fields: dict[str, int], message: str) -> None:
     with pytest.raises(ProgramError, match=message):
         decoded(unit, **fields)
-    decoded(unit, **{name: value - 1 for name, value in fields.items()})
+
+
+def test_takes_the_largest_offsets_and_selects() -> None:
+    assert decoded("SDP", LE_INDEX_OFFSET=31, LO_INDEX_SELECT=31).lo.select == 31
+    assert decoded("SDP", LE_INDEX_SELECT=31, LE_FUNCTION=1).le.select == 31
+    assert decoded("CDP", LE_INDEX_OFFSET=37).le.offset == 37
