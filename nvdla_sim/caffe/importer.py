@@ -89,7 +89,7 @@ class _Import:
         try:
             yield
         except NvdlaError as problem:
-            self.problems.append(f"{where}{problem}")
+            self.problems.append(f"{where}{problem}".rstrip("; "))  # "; " where no near name follows
             self.only_unsupported &= isinstance(problem, UnsupportedError)
             self.blobs.update(dict.fromkeys(blobs))
 

@@ -82,6 +82,11 @@ def read_prototxt(path: str | os.PathLike[str]) -> Prototxt:
         raise ModelError(f"prototxt {name}: line {_error_line(problem)}") from None
     if net.layer and net.layers:
         raise ModelError(f'prototxt {name}: "layer" and "layers" (the old syntax) are mixed, use one of them')
+    if any(layer.HasField("layer") for layer in net.layers):
+        raise ModelError(
+            f"prototxt {name}: layers {{ layer {{ ... }} }} is Caffe's oldest syntax: "
+            "convert it with Caffe's upgrade_net_proto_text"
+        )
     layers = list(net.layer) or [upgraded(layer) for layer in net.layers]
     if len(layers) != len(sources):
         raise ModelError(
@@ -149,5 +154,8 @@ def _inner(scope: Descriptor | None, name: str) -> Descriptor | None:
 
 
 def _typo(name: str, scope: Descriptor) -> str | None:
-    close = difflib.get_close_matches(name, list(scope.fields_by_name), n=1, cutoff=0.8)
-    return close[0] if close else None
+    """A known field so like ``name`` that it must be meant; the ending of most fields does not count."""
+    ending = "_param" if name.endswith("_param") else ""
+    stems = [field.removesuffix(ending) for field in scope.fields_by_name if field.endswith(ending)]
+    close = difflib.get_close_matches(name.removesuffix(ending), stems, n=1, cutoff=0.75)
+    return close[0] + ending if close else None

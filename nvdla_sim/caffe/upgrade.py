@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from nvdla_sim.caffe.caffe_pb2 import Layer, LayerV1
-from nvdla_sim.errors import ModelError
 
 # The new word is the old one in capitals and lower case, except:
 RENAMED = {
@@ -21,11 +20,7 @@ RENAMED = {
 
 
 def upgraded(old: LayerV1) -> Layer:
-    """The same layer in the new syntax; ``ModelError`` for the syntax before the old one."""
-    if old.HasField("layer"):
-        raise ModelError(
-            "layers { layer { ... } } is Caffe's oldest syntax: convert it with its upgrade_net_proto_text"
-        )
+    """The same layer in the new syntax."""
     word = LayerV1.Type.Name(old.type)
     new = Layer(type=RENAMED.get(word) or "".join(part.capitalize() for part in word.split("_")))
     for field, value in old.ListFields():

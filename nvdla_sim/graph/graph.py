@@ -84,7 +84,7 @@ class Graph:
         """
         for tensor in inputs:
             if tensor not in self.tensors:
-                raise ModelError(f'there is no tensor "{tensor}"; {did_you_mean(tensor, self.tensors)}')
+                raise ModelError(self._no_tensor(tensor))
         shapes = [self.tensors[tensor].shape for tensor in inputs]
         out_shapes = op.output_shapes(shapes)
         blobs = [name] if blobs is None else blobs
@@ -106,6 +106,9 @@ class Graph:
         tensor = self.tensors[name] = Tensor(name, shape, blob)
         return tensor
 
+    def _no_tensor(self, name: str) -> str:
+        return f'there is no tensor "{name}"; {did_you_mean(name, self.tensors)}'.rstrip("; ")
+
     def _free_name(self, blob: str, layer: str) -> str:
         candidates = chain((blob, layer), (f"{layer}:{number}" for number in count(1)))
         return next(name for name in candidates if name not in self.tensors)
@@ -123,7 +126,7 @@ class Graph:
         found = next((node for node in self.nodes if node.name == name), None)
         if found is None:
             hint = did_you_mean(name, [node.name for node in self.nodes])
-            raise ModelError(f'there is no layer "{name}"; {hint}')
+            raise ModelError(f'there is no layer "{name}"; {hint}'.rstrip("; "))
         return found
 
     def run(self, inputs: Mapping[str, Array], keep: Collection[str] | None = None) -> dict[str, Array]:
@@ -135,7 +138,7 @@ class Graph:
         values = self._checked_inputs(inputs)
         wanted = set(self.tensors if keep is None else keep)
         for name in wanted - self.tensors.keys():
-            raise ModelError(f'there is no tensor "{name}"; {did_you_mean(name, self.tensors)}')
+            raise ModelError(self._no_tensor(name))
         last_use = {tensor: index for index, node in enumerate(self.nodes) for tensor in node.inputs}
         for index, node in enumerate(self.nodes):
             self._check_weights(node)
