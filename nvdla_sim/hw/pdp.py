@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,80 +66,54 @@ def decode(config: Config, pdp: Registers, rdma: Registers | None) -> PdpLayer:
     """
     problems = Problems("PDP")
     core = group(config, "PDP", pdp)
-    width = core.size("D_DATA_CUBE_IN_WIDTH.CUBE_IN_WIDTH")
-    height = core.size("D_DATA_CUBE_IN_HEIGHT.CUBE_IN_HEIGHT")
+    x = _axis(core, "WIDTH", "LEFT", "RIGHT", problems)
+    y = _axis(core, "HEIGHT", "TOP", "BOTTOM", problems)
     channels = core.size("D_DATA_CUBE_IN_CHANNEL.CUBE_IN_CHANNEL")
-    out_width = core.size("D_DATA_CUBE_OUT_WIDTH.CUBE_OUT_WIDTH")
-    out_height = core.size("D_DATA_CUBE_OUT_HEIGHT.CUBE_OUT_HEIGHT")
     out_channels = core.size("D_DATA_CUBE_OUT_CHANNEL.CUBE_OUT_CHANNEL")
     item = itemsize(config, core["D_DATA_FORMAT.INPUT_DATA"], "PDP INPUT_DATA", problems)
-    flying = core["D_OPERATION_MODE_CFG.FLYING_MODE"] == 0
-    method = core["D_OPERATION_MODE_CFG.POOLING_METHOD"]
-    kernel = "D_POOLING_KERNEL_CFG.KERNEL_"
-    kernel_width, kernel_height = core.size(f"{kernel}WIDTH"), core.size(f"{kernel}HEIGHT")
-    stride_x, stride_y = core.size(f"{kernel}STRIDE_WIDTH"), core.size(f"{kernel}STRIDE_HEIGHT")
-    left, right, top, bottom = (
-        core[f"D_POOLING_PADDING_CFG.PAD_{side}"] for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")
-    )
-
-    problems.require(method <= PoolingMethod.MIN, f"POOLING_METHOD = {method}: average 0, max 1, min 2")
-    _check_axis(
-        "WIDTH", width, out_width, kernel_width, stride_x, (left, right), ("PAD_LEFT", "PAD_RIGHT"), problems
-    )
-    _check_axis(
-        "HEIGHT",
-        height,
-        out_height,
-        kernel_height,
-        stride_y,
-        (top, bottom),
-        ("PAD_TOP", "PAD_BOTTOM"),
-        problems,
-    )
-    if core["D_OPERATION_MODE_CFG.SPLIT_NUM"] > 0:
-        problems.require(not flying, "SPLIT_NUM: no split on the fly")
-        _check_split(core, width, out_width, kernel_width, stride_x, left, problems)
     surfaces, out_surfaces = (-(-c * item // config.atom) for c in (channels, out_channels))
     problems.require(
         surfaces == out_surfaces, f"CUBE_OUT_CHANNEL = {out_channels}: pooling keeps {channels} channels"
     )
+    method = core["D_OPERATION_MODE_CFG.POOLING_METHOD"]
+    problems.require(method <= PoolingMethod.MIN, f"POOLING_METHOD = {method}: average 0, max 1, min 2")
+    flying = core["D_OPERATION_MODE_CFG.FLYING_MODE"] == 0
+    if core["D_OPERATION_MODE_CFG.SPLIT_NUM"] > 0:
+        problems.require(not flying, "SPLIT_NUM: no split on the fly")
+        _check_split(core, x, problems)
+    problems.require(flying or rdma is not None, "the source is in memory but PDP_RDMA is not enabled")
     source = None
-    if not flying:
-        problems.require(rdma is not None, "the source is in memory but PDP_RDMA is not enabled")
     if not flying and rdma is not None:
-        source = _source(config, core, group(config, "PDP_RDMA", rdma), problems)
-    if source is not None:
+        source = _source(core, group(config, "PDP_RDMA", rdma), problems)
         problems.require(
-            not source.overlaps_itself(surfaces, height, width, config.atom),
-            f"the source {source} of {width}x{height}x{channels} overlaps itself",
+            not source.overlaps_itself(surfaces, y.size, x.size, config.atom),
+            f"the source {source} of {x.size}x{y.size}x{channels} overlaps itself",
         )
     destination = core.surface("DST", "D_DST_RAM_CFG.DST_RAM_TYPE")
     problems.require(
-        not destination.overlaps_itself(surfaces, out_height, out_width, config.atom),
-        f"the destination {destination} of {out_width}x{out_height}x{channels} overlaps itself",
+        not destination.overlaps_itself(surfaces, y.out_size, x.out_size, config.atom),
+        f"the destination {destination} of {x.out_size}x{y.out_size}x{channels} overlaps itself",
     )
     problems.stop()
-    values = (core[f"D_POOLING_PADDING_VALUE_{n}_CFG.PAD_VALUE_{n}X"] for n in range(1, 8))
+    pads = (core[f"D_POOLING_PADDING_VALUE_{n}_CFG.PAD_VALUE_{n}X"] for n in range(1, 8))
+    pad_sums = (int(sign_extend(pad, bits)) for pad, bits in zip(pads, _PAD_BITS[item], strict=True))
     return PdpLayer(
         method=PoolingMethod(method),
-        width=width,
-        height=height,
+        width=x.size,
+        height=y.size,
         channels=channels,
-        out_width=out_width,
-        out_height=out_height,
+        out_width=x.out_size,
+        out_height=y.out_size,
         itemsize=item,
-        kernel_width=kernel_width,
-        kernel_height=kernel_height,
-        stride_x=stride_x,
-        stride_y=stride_y,
-        pad_left=left,
-        pad_right=right,
-        pad_top=top,
-        pad_bottom=bottom,
-        pad_sums=(
-            0,
-            *(int(sign_extend(v, bits)) for v, bits in zip(values, _PAD_BITS[item], strict=True)),
-        ),
+        kernel_width=x.kernel,
+        kernel_height=y.kernel,
+        stride_x=x.stride,
+        stride_y=y.stride,
+        pad_left=x.pad_before,
+        pad_right=x.pad_after,
+        pad_top=y.pad_before,
+        pad_bottom=y.pad_after,
+        pad_sums=(0, *pad_sums),
         recip_width=core["D_RECIP_KERNEL_WIDTH.RECIP_KERNEL_WIDTH"],
         recip_height=core["D_RECIP_KERNEL_HEIGHT.RECIP_KERNEL_HEIGHT"],
         source=source,
@@ -146,31 +121,43 @@ def decode(config: Config, pdp: Registers, rdma: Registers | None) -> PdpLayer:
     )
 
 
-def _check_axis(
-    axis: str,
-    size: int,
-    out_size: int,
-    kernel: int,
-    stride: int,
-    pads: tuple[int, int],
-    pad_names: tuple[str, str],
-    problems: Problems,
-) -> None:
-    problems.require(kernel <= 8, f"KERNEL_{axis} = {kernel}: a kernel has 1 to 8 elements")
-    for name, pad in zip(pad_names, pads, strict=True):
-        problems.require(pad < kernel, f"{name} = {pad}: must be less than the kernel, {kernel}")
-    padded = size + sum(pads)
-    fits = (padded - kernel) // stride + 1
-    problems.require(
-        padded >= kernel and out_size == fits,
-        f"CUBE_OUT_{axis} = {out_size}: {size} + {sum(pads)} padding with kernel {kernel} and "
-        f"stride {stride} gives {fits}",
+class _Axis(NamedTuple):
+    """The geometry along x or y."""
+
+    size: int
+    out_size: int
+    kernel: int
+    stride: int
+    pad_before: int
+    pad_after: int
+
+
+def _axis(core: Group, name: str, before: str, after: str, problems: Problems) -> _Axis:
+    """Read and check one axis; ``name``, ``before`` and ``after`` are the registers' words for it."""
+    axis = _Axis(
+        size=core.size(f"D_DATA_CUBE_IN_{name}.CUBE_IN_{name}"),
+        out_size=core.size(f"D_DATA_CUBE_OUT_{name}.CUBE_OUT_{name}"),
+        kernel=core.size(f"D_POOLING_KERNEL_CFG.KERNEL_{name}"),
+        stride=core.size(f"D_POOLING_KERNEL_CFG.KERNEL_STRIDE_{name}"),
+        pad_before=core[f"D_POOLING_PADDING_CFG.PAD_{before}"],
+        pad_after=core[f"D_POOLING_PADDING_CFG.PAD_{after}"],
     )
+    problems.require(axis.kernel <= 8, f"KERNEL_{name} = {axis.kernel}: a kernel has 1 to 8 elements")
+    for side, pad in ((before, axis.pad_before), (after, axis.pad_after)):
+        problems.require(
+            pad < axis.kernel, f"PAD_{side} = {pad}: must be less than the kernel, {axis.kernel}"
+        )
+    padding = axis.pad_before + axis.pad_after
+    fits = (axis.size + padding - axis.kernel) // axis.stride + 1
+    problems.require(
+        axis.size + padding >= axis.kernel and axis.out_size == fits,
+        f"CUBE_OUT_{name} = {axis.out_size}: {axis.size} + {padding} padding with kernel {axis.kernel} and "
+        f"stride {axis.stride} gives {max(fits, 0)}",
+    )
+    return axis
 
 
-def _check_split(
-    core: Group, width: int, out_width: int, kernel: int, stride: int, pad_left: int, problems: Problems
-) -> None:
+def _check_split(core: Group, x: _Axis, problems: Problems) -> None:
     """The parts that the width is split into must tile it: then the result is that of the whole width."""
     parts = core.size("D_OPERATION_MODE_CFG.SPLIT_NUM")
     first_in, mid_in, last_in, first, mid, last = (
@@ -179,25 +166,25 @@ def _check_split(
         for part in ("FIRST", "MID", "LAST")
     )
     for side, whole, tiled in (
-        ("IN", width, first_in + (parts - 2) * mid_in + last_in),
-        ("OUT", out_width, first + (parts - 2) * mid + last),
+        ("IN", x.size, first_in + (parts - 2) * mid_in + last_in),
+        ("OUT", x.out_size, first + (parts - 2) * mid + last),
     ):
         problems.require(tiled == whole, f"PARTIAL_WIDTH_{side}: {parts} parts make {tiled}, not {whole}")
-    needed = (first - 1) * stride + kernel - pad_left
+    needed = (first - 1) * x.stride + x.kernel - x.pad_before
     problems.require(
         first_in == needed, f"PARTIAL_WIDTH_IN_FIRST = {first_in}: {first} outputs take {needed} columns"
     )
     problems.require(
-        parts == 2 or mid_in == mid * stride,
-        f"PARTIAL_WIDTH_IN_MID = {mid_in}: {mid} outputs step over {mid * stride} columns",
+        parts == 2 or mid_in == mid * x.stride,
+        f"PARTIAL_WIDTH_IN_MID = {mid_in}: {mid} outputs step over {mid * x.stride} columns",
     )
     problems.require(
-        first * stride >= pad_left,
+        first * x.stride >= x.pad_before,
         f"PARTIAL_WIDTH_OUT_FIRST = {first}: the second part starts in the padding",
     )
 
 
-def _source(config: Config, core: Group, read: Group, problems: Problems) -> Surface:
+def _source(core: Group, read: Group, problems: Problems) -> Surface:
     """The source in memory; notes where the read DMA does not agree with the core."""
     same = [
         "D_DATA_CUBE_IN_WIDTH.CUBE_IN_WIDTH",
