@@ -4,8 +4,12 @@
     python tools/trace.py --goldens DIR [--match PATTERN]      golden programs, DIR/*.npz
     python tools/trace.py TRACE.cfg ... --target CONFIG        NVDLA's own text traces
 
-prints each case that fails with what is wrong first, and closes with "N passed, M failed". fp16 programs must
+print each case that fails with what is wrong first, and close with "N passed, M failed". fp16 programs must
 be refused; they are counted on a line of their own.
+
+    python tools/trace.py --export LOADABLE IMAGE -o DIR [--target CONFIG]
+
+writes the loadable's run with this image as such a text trace, with its memory and checks of all results.
 """
 
 from __future__ import annotations
@@ -52,6 +56,14 @@ def texts(paths: list[Path], target: str) -> Iterator[tuple[str, list[str]]]:
             yield str(path), [str(problem)]
 
 
+def write_trace(loadable: str, image: str, folder: Path, target: str | None) -> Path:
+    """Export a loadable's run; the trace's path."""
+    from nvdla_sim.loadable.loadable import Loadable
+    from tools.trace_export import export
+
+    return export(Loadable.load(loadable), image, folder, target)
+
+
 def report(results: Iterator[tuple[str, list[str]]]) -> int:
     """Print what failed and the counts; how many failed."""
     passed = failed = unsupported = 0
@@ -75,18 +87,25 @@ def main(arguments: list[str] | None = None) -> int:
 
     parser = command_parser("trace.py", __doc__ or "")
     parser.add_argument("traces", metavar="TRACE", nargs="*", type=Path, help="a text trace (.cfg)")
-    parser.add_argument("--target", metavar="CONFIG", help="the text traces' hardware configuration")
+    parser.add_argument("--target", metavar="CONFIG", help="hardware configuration of traces or loadable")
     parser.add_argument("--goldens", metavar="DIR", type=Path, help="play the golden programs DIR/*.npz")
     parser.add_argument("--match", metavar="PATTERN", default="*", help="of these only cases named so")
+    parser.add_argument("--export", metavar=("LOADABLE", "IMAGE"), nargs=2, help="write a text trace")
+    parser.add_argument("-o", metavar="DIR", dest="output", type=Path, help="where the exported trace goes")
     failed = 0
 
     def work(options: argparse.Namespace) -> None:
         nonlocal failed
-        if bool(options.traces) == bool(options.goldens):
-            raise OptionError("say what to play: either text traces or --goldens DIR")
+        if sum(map(bool, (options.traces, options.goldens, options.export))) != 1:
+            raise OptionError("say what to do: text traces, --goldens DIR or --export LOADABLE IMAGE")
         if options.traces and not options.target:
             raise OptionError("a text trace does not tell its hardware configuration: give --target")
-        if options.goldens:
+        if options.export and not options.output:
+            raise OptionError("say where the exported trace goes: -o DIR")
+        if options.export:
+            loadable, image = options.export
+            print(f"wrote {write_trace(loadable, image, options.output, options.target)}")
+        elif options.goldens:
             failed = report(goldens(options.goldens, options.match))
         else:
             failed = report(texts(options.traces, options.target))

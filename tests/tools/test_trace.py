@@ -49,8 +49,8 @@ def test_text_traces_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "say what to play"),
-        (["x.cfg", "--goldens", "x"], "say what to play"),
+        ([], "say what to do"),
+        (["x.cfg", "--goldens", "x"], "say what to do"),
         (["x.cfg"], "give --target"),
         (["x.cfg", "--target", "nv_smal"], 'did you mean "nv_small"'),
         (["--goldens", "/nowhere"], "/nowhere holds no golden programs"),
