@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.shared import SHARED_GOLDENS
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+# A deadline measures the machine, not the code; in CI the same examples every time, elsewhere new ones.
+settings.register_profile("nvdla", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("nvdla")
 COUNTS = "golden counts"  # the user property that carries a test's counts to the summary
 
 
