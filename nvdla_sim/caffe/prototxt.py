@@ -70,10 +70,9 @@ def read_prototxt(path: str | os.PathLike[str]) -> Prototxt:
     data = read_bytes(path, ModelError, "prototxt")
     if len(data) > MAX_BYTES:
         raise ModelError(f"prototxt {name}: {len(data)} bytes, allowed: up to {MAX_BYTES}")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        raise ModelError(f"prototxt {name}: no text (byte {problem.start}); is it a caffemodel?") from None
+    if b"\0" in data:
+        raise ModelError(f"prototxt {name}: no text but binary data; is it a caffemodel?")
+    text = data.decode("utf-8-sig", errors="replace")  # comments may be in any encoding
     sources, unknown = _scan(text, name)
     net = Net()
     try:
@@ -107,8 +106,8 @@ def _error_line(problem: text_format.ParseError) -> str:
 def _scan(text: str, path: str) -> tuple[list[SourceLayer], list[UnknownField]]:
     """Walk the tokens beside the schema; the parser itself tells neither lines nor skipped fields."""
     starts = [match.end() for match in re.finditer("\n", text)]
-    # the messages that are open: what may stand in each, and the field it stands in
-    scopes: list[tuple[Descriptor | None, str, int]] = []
+    # what is to be gone on with when an open message ends
+    scopes: list[tuple[Descriptor | None, str, int, int]] = []
     scope: Descriptor | None = Net.DESCRIPTOR
     lists = 0  # inside [ ... ] a word is a value, not a field's name
     expects_value = False
@@ -124,13 +123,13 @@ def _scan(text: str, path: str) -> tuple[list[SourceLayer], list[UnknownField]]:
                 sources.append(SourceLayer(line))
                 if len(sources) > MAX_LAYERS:
                     raise ModelError(f"prototxt {path}: line {line}: more than {MAX_LAYERS} layers")
-            scopes.append((scope, name, line))
+            scopes.append((scope, name, line, lists))
             if len(scopes) > MAX_DEPTH:
                 raise ModelError(f"prototxt {path}: line {line}: more than {MAX_DEPTH} nested messages")
-            scope = _inner(scope, name)
+            scope, lists = _inner(scope, name), 0
         elif token in "}>":
             if scopes:
-                scope, name, line = scopes.pop()
+                scope, name, line, lists = scopes.pop()
         elif token in "[]":
             lists += 1 if token == "[" else -1
         elif token == ":":

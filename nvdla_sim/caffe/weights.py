@@ -36,12 +36,14 @@ def read_caffemodel(path: str | os.PathLike[str]) -> Weights:
     net = caffe_pb2.TrainedNet()
     try:
         net.ParseFromString(read_bytes(path, ModelError, "caffemodel"))
-    except DecodeError:
+    except (DecodeError, UnicodeDecodeError):
         raise ModelError(f"caffemodel {name}: not a caffemodel, or cut short") from None
     if not net.layer and not net.layers:
         raise ModelError(f"caffemodel {name}: holds no layers")
     weights: Weights = {}
     for layer in net.layer or net.layers:
+        if not isinstance(layer.name, str):  # protobuf gives bytes where they are no text
+            raise ModelError(f"caffemodel {name}: the name of a layer is no text: {layer.name!r}")
         if layer.blobs:
             weights[layer.name] = [
                 _blob(blob, f'caffemodel {name}: layer "{layer.name}", blob {index}')

@@ -15,6 +15,7 @@ from nvdla_sim.graph.ops.inner_product import InnerProduct
 from nvdla_sim.graph.ops.pooling import Pooling
 from nvdla_sim.graph.ops.relu import ReLU
 from nvdla_sim.graph.ops.scale import Scale
+from nvdla_sim.graph.ops.slice import Slice
 from tests.caffe.test_layers import BOTTOMS, MEANINGS
 from tests.graph.cases import random_array, random_params
 
@@ -53,12 +54,14 @@ def test_a_net_comes_back_and_gives_the_same_numbers(tmp_path):
     ip = InnerProduct(4)
     graph.add("ip", ip, ["pool"], random_params(ip, [(4, 1, 1)]))
     graph.add("gate", Scale(), ["relu", "ip"])
-    graph.outputs = ("gate",)
+    graph.add("parts", Slice((1, 2, 1)), ["gate"], blobs=["one", "two", "three"])
+    graph.outputs = ("one", "two", "three")
     save_caffe(graph, tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
     again = load_caffe(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
     assert_same(graph, again)
     x = random_array(1, 2, 4, 6, 8)
-    np.testing.assert_array_equal(graph.run({"data": x})["gate"], again.run({"data": x})["gate"])
+    for name, value in graph.run({"data": x}).items():
+        np.testing.assert_array_equal(again.run({"data": x})[name], value)
 
 
 def test_defaults_are_left_out():

@@ -34,8 +34,11 @@ layer {
 >
 layer: [
   { name: "d" },
-  { name: "e" }
+  {
+    name: "e"
+  }
 ]
+layer { name: "f" }
 """,
     )
     assert [(entry.layer.name, entry.line) for entry in source.layers] == [
@@ -44,6 +47,7 @@ layer: [
         ("c", 8),
         ("d", 13),
         ("e", 13),
+        ("f", 19),
     ]
     assert list(source.layers[2].layer.convolution_param.kernel_size) == [3, 5]
     assert source.unknown == []
@@ -62,17 +66,19 @@ layer { name: "a"
   param { lr_mult: 1 own: 2 }
   yolo_param { kernal_size: 3 }
 }
+layer: [{ naem: "b" }, { topp: "c" }]
 vendor: "x"
 """,
     )
     assert [str(field) for field in source.unknown] == [
         'field "nmae" (line 1) is not known, did you mean "name"?',
-        'field "vendor" (line 10) is not known',
+        'field "vendor" (line 11) is not known',
     ]
     assert [(field.name, field.line, field.nearest) for field in source.layers[0].unknown] == [
         ("kernal_size", 4, "kernel_size"),
         ("yolo_param", 8, None),
     ]
+    assert [[field.nearest for field in entry.unknown] for entry in source.layers[1:]] == [["name"], ["top"]]
 
 
 @pytest.mark.parametrize(
@@ -107,11 +113,18 @@ def test_syntax_errors_tell_the_line(tmp_path, text, message):
 
 def test_a_file_that_is_not_text(tmp_path):
     path = tmp_path / "net.caffemodel"
-    path.write_bytes(b"\x0a\x03net\xa2\x06\xff\xfe")
-    with pytest.raises(ModelError, match=r"no text \(byte 5\); is it a caffemodel\?"):
+    path.write_bytes(b"\x0a\x03net\xa2\x06\x00\xfe")
+    with pytest.raises(ModelError, match=r"no text but binary data; is it a caffemodel\?"):
         read_prototxt(path)
     with pytest.raises(ModelError, match=r"prototxt .*absent: No such file or directory"):
         read_prototxt(tmp_path / "absent")
+
+
+def test_comments_in_any_encoding(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_bytes(b"\xef\xbb\xbfname: 'n' # \xd6\xd0\xce\xc4\nlayer { name: 'a' }")
+    source = read_prototxt(path)
+    assert (source.net.name, source.layers[0].layer.name, source.layers[0].line) == ("n", "a", 2)
 
 
 @pytest.mark.parametrize(

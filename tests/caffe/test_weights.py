@@ -96,6 +96,12 @@ def test_damage(tmp_path, data, message):
         read(tmp_path, data)
 
 
+def test_a_name_that_is_no_text(tmp_path):
+    good = TrainedNet(layer=[TrainedLayer(name="abc")]).SerializeToString()
+    with pytest.raises(ModelError, match=r"no text|cut short"):
+        read(tmp_path, good.replace(b"abc", b"\xff\xfe\xfd"))
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(ModelError, match=r"caffemodel .*absent: No such file"):
         read_caffemodel(tmp_path / "absent")
