@@ -13,12 +13,18 @@ from typing import Any
 
 from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.operator import Operator, shape_text
+from nvdla_sim.graph.ops.batch_norm import BatchNorm
+from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.dropout import Dropout
+from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.graph.ops.flatten import Flatten
 from nvdla_sim.graph.ops.inner_product import InnerProduct
 from nvdla_sim.graph.ops.pooling import Pooling
+from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
+from nvdla_sim.graph.ops.relu6 import ReLU6
+from nvdla_sim.graph.ops.scale import Scale
 from nvdla_sim.graph.ops.softmax import Softmax
 
 Rule = Callable[[Node, Graph], str]
@@ -91,10 +97,19 @@ def pooling_stride(node: Node, graph: Graph) -> str:
     return _beyond(node, "stride", 8)
 
 
-def relu_slope(node: Node, graph: Graph) -> str:
-    """A ReLU has no negative slope."""
-    slope = _attribute(node, "negative_slope")
-    return f"negative_slope {slope:g}" if slope else ""
+def scale_channels(node: Node, graph: Graph) -> str:
+    """A Scale or Bias has one factor or summand for each channel, or one for all."""
+    if len(node.inputs) == 2:
+        shape, factor = (graph.tensors[name].chw for name in node.inputs)
+        return f"{shape_text(factor)} for {shape_text(shape)}" if factor != (shape[0], 1, 1) else ""
+    axis, axes = _attribute(node, "axis"), _attribute(node, "num_axes")
+    return f"axis {axis}, num_axes {axes}" if axes and (axis, axes) != (1, 1) else ""
+
+
+def clip_low(node: Node, graph: Graph) -> str:
+    """A Clip begins at 0."""
+    low = _attribute(node, "low")
+    return f"min {low:g}" if low else ""
 
 
 def softmax_shape(node: Node, graph: Graph) -> str:
@@ -114,6 +129,8 @@ def _attribute(node: Node, name: str) -> Any:
 
 
 RULES: dict[type[Operator], tuple[Rule, ...]] = {
+    BatchNorm: (),
+    Clip: (clip_low,),
     Convolution: (
         convolution_kernel,
         convolution_stride,
@@ -122,9 +139,13 @@ RULES: dict[type[Operator], tuple[Rule, ...]] = {
         convolution_group,
     ),
     Dropout: (),
+    Eltwise: (),
     Flatten: (),
     InnerProduct: (inner_product_axis, inner_product_input),
     Pooling: (pooling_kernel, pooling_stride),
-    ReLU: (relu_slope,),
+    PReLU: (),
+    ReLU: (),
+    ReLU6: (),
+    Scale: (scale_channels,),
     Softmax: (softmax_shape,),
 }

@@ -11,8 +11,9 @@ from nvdla_sim.compiler.constraints import problems
 from nvdla_sim.compiler.emit import emit
 from nvdla_sim.compiler.lower import LOWER
 from nvdla_sim.compiler.lower.lowering import Lowering
+from nvdla_sim.compiler.passes.affine import join_affine
 from nvdla_sim.compiler.passes.renaming import remove_renaming
-from nvdla_sim.compiler.scales import assign_scales, check_table
+from nvdla_sim.compiler.scales import assign_scales, table_scales
 from nvdla_sim.compiler.schedule import schedule
 from nvdla_sim.compiler.steps import Step, make_steps
 from nvdla_sim.errors import OptionError, UnsupportedError, listed, one_of
@@ -62,12 +63,12 @@ def compile_graph(
     per_filter = one_of("quantization mode", quantization, QUANTIZATIONS) == "per-filter"
     reuse_memory = PROFILES[one_of("profile", profile, PROFILES)].reuse_memory
     images = _image_inputs(graph, input_format)
-    check_table(graph, table)
+    given = table_scales(graph, table)
 
-    graph = remove_renaming(graph)
+    graph = join_affine(remove_renaming(graph), images)
     _refuse(target, list(problems(graph)))
+    scales = assign_scales(graph, given)
     steps = make_steps(graph)
-    scales = assign_scales(graph, steps, table)
 
     lowering = Lowering(config, graph, scales, per_filter, images)
     _refuse(target, _lower(steps, lowering, progress))

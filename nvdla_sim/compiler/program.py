@@ -153,6 +153,21 @@ class Post:
         x1, x2 = (stage and stage.part(lanes, rows, atom) for stage in (self.x1, self.x2))
         return replace(self, x1=x1, x2=x2)
 
+    def in_lanes(self, lanes: IntArray | None) -> Post:
+        """The same work on a cube that has channel i in lane ``lanes[i]``; operands of other lanes are 0."""
+        if lanes is None:
+            return self
+
+        def spread(operand: int | IntArray | Cube | None) -> int | IntArray | Cube | None:
+            if not isinstance(operand, np.ndarray):
+                return operand
+            wide = np.zeros((int(lanes.max()) + 1, *operand.shape[1:]), operand.dtype)
+            wide[lanes] = operand
+            return wide
+
+        x1, x2 = (s and replace(s, alu=spread(s.alu), mul=spread(s.mul)) for s in (self.x1, self.x2))
+        return replace(self, x1=x1, x2=x2)
+
     @property
     def cubes(self) -> list[Cube]:
         """Operands in memory that another operation wrote."""

@@ -37,25 +37,32 @@ def quantize_weights(weights: Float32, per_filter: bool) -> Weights:
     """``w = clamp(floor(W * (1 / sw) + 0.5), -128, 127)`` with ``sw = max|W| / 127``.
 
     ``weights``: float32 KCRS. ``per_filter``: one ``sw`` for each of the K filters, else one for all.
-    A filter of zeros has no scale of its own and takes the mean of the others (1 if there are none): its
-    weights are 0 and its bias keeps a sensible step.
+    A filter of zeros has no scale of its own and takes the mean of the others, so that its bias keeps a
+    sensible step.
     """
     largest = np.max(np.abs(weights), axis=(1, 2, 3)).astype(np.float32)
     if not per_filter:
         largest[:] = largest.max()
     scale = largest / INT8_LEVELS
-    alive = scale > 0
-    scale[~alive] = scale[alive].mean(dtype=np.float32) if alive.any() else np.float32(1)
-    inverse = np.float32(1) / scale
+    dead = scale == 0
+    inverse = np.float32(1) / np.where(dead, np.float32(1), scale)
     steps = np.floor(weights * inverse[:, None, None, None] + HALF)
-    return Weights(np.clip(steps, -128, 127).astype(np.int8), scale)
+    return without(Weights(np.clip(steps, -128, 127).astype(np.int8), scale), dead)
 
 
-def quantize_bias(bias: Float32, step: Float32) -> Bias:
+def without(weights: Weights, dead: NDArray[np.bool_]) -> Weights:
+    """The weights with the ``dead`` filters 0; their scale is the others' mean, 1 if there are none."""
+    values, scale = weights.values.copy(), weights.scale.copy()
+    values[dead] = 0
+    scale[dead] = 1 if dead.all() else np.abs(scale[~dead]).mean(dtype=np.float32)
+    return Weights(values, scale)
+
+
+def quantize_bias(bias: Float32, step: Float32 | np.float32) -> Bias:
     """``r = floor(bias / step + 0.5)``, then the smallest common shift under which every r fits 16 bits.
 
-    ``bias``: float32 [K]; ``step``: float32 [K], the real value of 1 in the accumulator (input scale times
-    weight scale). Values beyond 32 bits are clamped: no output is finer than that.
+    ``bias``: float32 [K]; ``step``: float32 [K] or one for all, the real value of 1 in the accumulator (input
+    scale times weight scale). Values beyond 32 bits are clamped: no output is finer than that.
     """
     rounded = np.floor((bias / step + HALF).astype(np.float64))
     steps = np.clip(rounded, -(2.0**31), 2.0**31 - 1).astype(np.int64)

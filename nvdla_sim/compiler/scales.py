@@ -1,19 +1,17 @@
-"""Which scale each tensor in memory has: ``real = scale * int8``.
+"""Which scale each tensor has: ``real = scale * int8``.
 
-The table gives one for each layer. A tensor whose engine cannot rescale keeps the scale of what it is made
-from; of layers that run as one operation only the last one's scale counts.
+The table gives one for each layer. A tensor whose engine cannot rescale keeps that of what it is made from.
 
 Source: compiler-facts sections 6.2 (merged layers) and 8.3 (pooling).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from nvdla_sim.calib.table import Table
-from nvdla_sim.compiler.steps import Step
 from nvdla_sim.errors import CalibrationError, did_you_mean, listed
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.ops.pooling import Pooling
@@ -22,25 +20,29 @@ from nvdla_sim.graph.ops.pooling import Pooling
 UNSCALED = frozenset({"Dropout", "Split", "Flatten", "Reshape", "Permute", "Slice", "Crop"})
 
 
-def check_table(graph: Graph, table: Table) -> None:
-    """Raise ``CalibrationError`` naming every input and layer that needs a scale and has none."""
-    needed = [(f'input "{name}"', name) for name in graph.inputs]
-    needed += [(f'layer "{n.name}" ({n.op.kind})', n.name) for n in graph.nodes if n.op.kind not in UNSCALED]
+def table_scales(graph: Graph, table: Table) -> dict[str, np.float32]:
+    """The table's scale of every input and of every layer's outputs, by tensor, as far as layers have one.
+
+    Raises ``CalibrationError`` naming every input and layer that needs a scale and has none.
+    """
+    needed = {name: (f'input "{name}"', name) for name in graph.inputs}
+    for node in graph.nodes:
+        if node.op.kind not in UNSCALED:
+            needed |= dict.fromkeys(node.outputs, (f'layer "{node.name}" ({node.op.kind})', node.name))
     missing = [
         f"{what} {did_you_mean(name, table.scales)}".rstrip()
-        for what, name in needed
+        for what, name in needed.values()
         if name not in table.scales
     ]
     if missing:
         raise CalibrationError(listed(f"{table.source} has no scale for", missing))
+    return {tensor: np.float32(table.scales[name]) for tensor, (_, name) in needed.items()}
 
 
-def assign_scales(graph: Graph, steps: Sequence[Step], table: Table) -> dict[str, np.float32]:
-    """The scale of every tensor that a step reads or writes, by tensor name."""
-    scales = {name: np.float32(table.scales[name]) for name in graph.inputs}
-    for step in steps:
-        if step.head.op.kind in UNSCALED or isinstance(step.head.op, Pooling):
-            scales[step.output] = scales[step.head.inputs[0]]
-        else:
-            scales[step.output] = np.float32(table.scales[step.last.name])
+def assign_scales(graph: Graph, given: Mapping[str, np.float32]) -> dict[str, np.float32]:
+    """The scale that every tensor of the graph gets, from those that the table gives."""
+    scales = {name: given[name] for name in graph.inputs}
+    for node in graph.nodes:
+        keeps = node.op.kind in UNSCALED or isinstance(node.op, Pooling)
+        scales |= {name: scales[node.inputs[0]] if keeps else given[name] for name in node.outputs}
     return scales

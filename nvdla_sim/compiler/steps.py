@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from nvdla_sim.graph.graph import Graph, Node
+from nvdla_sim.graph.ops.batch_norm import BatchNorm
+from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.convolution import Convolution
+from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.graph.ops.inner_product import InnerProduct
+from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
+from nvdla_sim.graph.ops.relu6 import ReLU6
+from nvdla_sim.graph.ops.scale import Scale
 
 
 @dataclass(frozen=True)
@@ -18,39 +25,67 @@ class Step:
     followers: tuple[Node, ...] = ()
 
     @property
-    def last(self) -> Node:
-        return self.followers[-1] if self.followers else self.head
-
-    @property
     def output(self) -> str:
         """The tensor that is written; those between head and last never exist in memory."""
-        return self.last.outputs[0]
+        return (self.head, *self.followers)[-1].outputs[0]
 
-    @property
-    def relu(self) -> bool:
-        return any(isinstance(node.op, ReLU) for node in self.followers)
+    def apart(self) -> tuple[Step, Step]:
+        """The head alone, and its followers as a step of their own."""
+        return Step(self.head), Step(self.followers[0], self.followers[1:])
 
 
 def make_steps(graph: Graph) -> list[Step]:
     """The graph's nodes as steps, in order."""
     steps: list[Step] = []
     taken: set[str] = set()
+    made = set(graph.inputs)
     for node in graph.nodes:
         if node.name not in taken:
-            step = Step(node, _followers(graph, node))
+            step = Step(node, _followers(graph, node, made))
             taken |= {node.name, *(follower.name for follower in step.followers)}
+            made |= {step.output} if step.followers else set(node.outputs)
             steps.append(step)
     return steps
 
 
-def _followers(graph: Graph, head: Node) -> tuple[Node, ...]:
-    if not isinstance(head.op, Convolution | InnerProduct):
+def _followers(graph: Graph, head: Node, made: Collection[str]) -> tuple[Node, ...]:
+    """``made``: the tensors that are in memory before ``head`` runs."""
+    reader = _only_reader(graph, head)
+    if reader is None:
         return ()
-    readers = graph.consumers(head.outputs[0])
-    if len(readers) == 1 and head.outputs[0] not in graph.outputs and _is_plain_relu(readers[0]):
-        return (readers[0],)
+    if isinstance(head.op, Convolution | InnerProduct):
+        if _is_fusible_sum(reader, head, made):
+            return (reader, *_relu(graph, reader))
+        return (reader,) if _is_activation(reader) else ()
+    if isinstance(head.op, Eltwise | BatchNorm | Scale):
+        return _relu(graph, head)
     return ()
 
 
-def _is_plain_relu(node: Node) -> bool:
+def _relu(graph: Graph, node: Node) -> tuple[Node, ...]:
+    reader = _only_reader(graph, node)
+    possible = not isinstance(node.op, Eltwise) or not node.op.coeff or max(node.op.coeff) > 0
+    return (reader,) if reader is not None and is_plain_relu(reader) and possible else ()
+
+
+def is_plain_relu(node: Node) -> bool:
+    """Whether an SDP stage does it without an operand."""
     return isinstance(node.op, ReLU) and node.op.negative_slope == 0
+
+
+def _only_reader(graph: Graph, node: Node) -> Node | None:
+    readers = graph.consumers(node.outputs[0])
+    return readers[0] if len(readers) == 1 and node.outputs[0] not in graph.outputs else None
+
+
+def _is_activation(node: Node) -> bool:
+    return isinstance(node.op, ReLU | PReLU | ReLU6) or (isinstance(node.op, Clip) and node.op.low == 0)
+
+
+def _is_fusible_sum(node: Node, head: Node, made: Collection[str]) -> bool:
+    """An elementwise layer of two inputs, one of them in memory already and not negated."""
+    if not isinstance(node.op, Eltwise) or node.op.operation == "PROD" or len(node.inputs) != 2:
+        return False
+    other = 1 - node.inputs.index(head.outputs[0])
+    coefficient = node.op.coeff[other] if node.op.coeff else 1
+    return node.inputs[other] in made and coefficient > 0

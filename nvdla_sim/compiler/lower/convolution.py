@@ -1,14 +1,22 @@
-"""Convolution -> CONV with its SDP: weights and bias quantised, the sums rescaled to the output's scale."""
+"""Convolution -> CONV with its SDP: weights and bias quantised, the sums brought to the output's scale."""
 
 from __future__ import annotations
 
-from nvdla_sim.compiler.lower.convolve import convolve, features
+import numpy as np
+
+from nvdla_sim.compiler.lower import fused
+from nvdla_sim.compiler.lower.convolve import convolve, cuts_kernels, features
 from nvdla_sim.compiler.lower.lowering import Lowering, Tensor
-from nvdla_sim.compiler.lower.requantise import requantise
-from nvdla_sim.compiler.quantize import Float32, quantize_weights
-from nvdla_sim.compiler.steps import Step
-from nvdla_sim.compiler.tile import Geometry, Pads
+from nvdla_sim.compiler.lower.values import Values
+from nvdla_sim.compiler.program import Pads
+from nvdla_sim.compiler.quantize import Float32, Weights, quantize_weights, without
+from nvdla_sim.compiler.steps import Step, is_plain_relu
+from nvdla_sim.compiler.tile import Geometry
+from nvdla_sim.graph.graph import Node
 from nvdla_sim.graph.ops.convolution import Convolution
+
+VISIBLE = 2.0**-6  # output steps: sums that never reach this change nothing
+MAX_BIAS = 2.0**30  # steps of a sum
 
 
 def lower(step: Step, to: Lowering) -> None:
@@ -17,22 +25,48 @@ def lower(step: Step, to: Lowering) -> None:
     assert isinstance(op, Convolution)
     name = step.head.inputs[0]
     source = to.tensors[name] if op.dilation == (1, 1) else features(to, name)
-    (top, left) = op.pad
+    top, left = op.pad
     geometry = Geometry(op.kernel, op.stride, op.dilation, Pads(top, left, top, left))
     lower_weights(step, to, source, step.head.params["weight"], geometry)
 
 
 def lower_weights(step: Step, to: Lowering, source: Tensor, weights: Float32, geometry: Geometry) -> None:
     """The common part of the layers with weights. ``weights``: float32 KCRS over the source's channels."""
-    head = step.head
-    quantised = quantize_weights(weights, to.per_filter)
-    post = requantise(
-        f'layer "{head.name}"',
-        source.scale,
-        quantised.scale,
-        head.params.get("bias"),
-        to.scales[step.output],
-        to.per_filter,
-        step.relu,
-    )
-    convolve(to, head.name, source, quantised.values, geometry, post, step.output)
+    name, scale = step.head.name, to.scales[step.output]
+    quantised, values = quantise(step.head, weights, source.scale, scale, to.per_filter)
+    second_stage = bool(step.followers) and not is_plain_relu(step.followers[0])
+    if second_stage and (
+        values.needs_two_stages(scale) or cuts_kernels(to, source, quantised.values, geometry)
+    ):
+        alone, rest = step.apart()
+        lower_weights(alone, to, source, weights, geometry)
+        fused.lower(rest, to)
+        return
+    post = fused.post_for(values, step.followers, step.output, to)
+    convolve(to, name, source, quantised.values, geometry, post, step.output)
+
+
+def quantise(
+    node: Node, weights: Float32, in_scale: np.float32, out_scale: np.float32, per_filter: bool
+) -> tuple[Weights, Values]:
+    """Integer weights, and what the sums over them mean.
+
+    Filters of very different size can ask for more than the SDP's shifts span; those whose sums cannot be
+    seen in the output become 0 then, and their bias stays.
+    """
+    what, bias, gain = f'layer "{node.name}"', node.params.get("bias"), node.params.get("gain")
+    quantised = quantize_weights(weights, per_filter)
+    if gain is not None:
+        quantised = Weights(quantised.values, quantised.scale * gain)
+        quantised = without(quantised, quantised.scale == 0)
+    uniform = gain is None and not per_filter
+    values = Values(what, in_scale, quantised.scale, uniform, bias)
+    if values.needs_two_stages(out_scale):
+        step = np.abs(in_scale * quantised.scale)
+        reach = 128 * np.abs(quantised.values.astype(np.int64)).sum(axis=(1, 2, 3))
+        dead = reach * step < VISIBLE * out_scale
+        if bias is not None:
+            dead |= np.abs(bias) > MAX_BIAS * step
+        quantised = without(quantised, dead)
+        values = Values(what, in_scale, quantised.scale, uniform, bias)
+    return quantised, values

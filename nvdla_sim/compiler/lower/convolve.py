@@ -28,6 +28,11 @@ def convolve(
     copy_channels(to, layer, holed, name)
 
 
+def cuts_kernels(to: Lowering, source: Tensor, weights: Int8, geometry: Geometry) -> bool:
+    """Whether the result has its channels in other lanes than their own."""
+    return len(_plan(to, "", source, weights, geometry).kernels) > 1
+
+
 def copy_channels(to: Lowering, layer: str, source: Tensor, name: str) -> None:
     """Copy a tensor, channel i to lane i, through a 1x1 convolution with ones and zeros: exact."""
     convolve(to, layer, source, _selector(to, name), Geometry((1, 1)), Post(), name)

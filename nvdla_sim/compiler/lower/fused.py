@@ -1,0 +1,60 @@
+"""Layers that the SDP does: on the fly behind another, or alone on a tensor in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nvdla_sim.compiler.lower import clip, eltwise, prelu
+from nvdla_sim.compiler.lower.convolve import features
+from nvdla_sim.compiler.lower.lowering import Lowering, Tensor
+from nvdla_sim.compiler.lower.values import Values
+from nvdla_sim.compiler.program import Post, Sdp
+from nvdla_sim.compiler.steps import Step
+from nvdla_sim.graph.graph import Node
+from nvdla_sim.graph.ops.clip import Clip
+from nvdla_sim.graph.ops.eltwise import Eltwise
+from nvdla_sim.graph.ops.prelu import PReLU
+from nvdla_sim.graph.ops.relu import ReLU
+from nvdla_sim.graph.ops.relu6 import ReLU6
+from nvdla_sim.loadable.enums import SdpAct
+
+
+def post_for(values: Values, nodes: Sequence[Node], output: str, to: Lowering) -> Post:
+    """From ``values`` through the layers ``nodes`` to the tensor ``output``."""
+    scale = to.scales[output]
+    if not nodes:
+        return values.requantise(scale)
+    op = nodes[0].op
+    match op:
+        case Eltwise():
+            return eltwise.behind(values, nodes, scale, to)
+        case PReLU():
+            return prelu.post(values, nodes[0].params["slope"], scale)
+        case ReLU() if op.negative_slope:
+            return prelu.post(values, op.negative_slope, scale)
+        case ReLU():
+            return values.requantise(scale, SdpAct.RELU)
+        case ReLU6():
+            return clip.post(values, 6.0, scale)
+        case Clip():
+            return clip.post(values, op.high, scale)
+    raise AssertionError(f"{op.kind} is not the SDP's")
+
+
+def lower(step: Step, to: Lowering) -> None:
+    """A step whose input is in memory."""
+    node = step.head
+    if isinstance(node.op, Eltwise):
+        eltwise.lower(step, to)
+        return
+    source = features(to, node.inputs[0])
+    values = Values.in_memory(f'layer "{node.name}"', source.scale)
+    emit_post(to, node.name, source, post_for(values, (node, *step.followers), step.output, to), step.output)
+
+
+def emit_post(to: Lowering, layer: str, source: Tensor, post: Post, output: str) -> None:
+    """One SDP operation from a tensor to the tensor ``output``, channels in the same lanes."""
+    dest = to.destination(output, source.lanes)
+    src = replace(source.cube, channels=dest.cube.channels)
+    to.emit(Sdp(layer, src, dest.cube, post.in_lanes(source.lanes)))
