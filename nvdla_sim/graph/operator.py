@@ -25,7 +25,9 @@ MAX_ELEMENTS = 1 << 28
 
 
 def check_size(what: str, shape: Shape) -> None:
-    """``ModelError`` unless every dimension is positive and the whole is at most ``MAX_ELEMENTS``."""
+    """``ModelError`` unless there are axes, all positive, with at most ``MAX_ELEMENTS`` elements together."""
+    if not shape:
+        raise ModelError(f"{what} would have no axis but the batch")
     if any(size < 1 for size in shape):
         raise ModelError(f"{what} would have the shape {shape_text(shape)}: every size must be at least 1")
     if math.prod(shape) > MAX_ELEMENTS:
@@ -50,6 +52,7 @@ class Operator(ABC):
     def output_shapes(self, shapes: Sequence[Shape]) -> list[Shape]:
         """The shapes of the outputs (without batch); ``ModelError`` telling what does not fit."""
         self._check_arity(len(shapes))
+        self._check_finite()
         outputs = self._shapes(list(shapes))
         for shape in outputs:
             check_size("its output", shape)
@@ -76,15 +79,19 @@ class Operator(ABC):
 
     def _check_arity(self, count: int) -> None:
         least, greatest = self.arity
-        if count < least or (greatest is not None and count > greatest):
-            allowed = (
-                str(least)
-                if greatest == least
-                else f"{least} or more"
-                if greatest is None
-                else (f"{least} to {greatest}")
-            )
-            raise ModelError(f"{self.kind} has {count} bottoms, allowed: {allowed}")
+        if least <= count and (greatest is None or count <= greatest):
+            return
+        if greatest is None:
+            allowed = f"{least} or more"
+        else:
+            allowed = f"{least} to {greatest}" if least < greatest else f"{least}"
+        raise ModelError(f"{self.kind} has {count} bottoms, allowed: {allowed}")
+
+    def _check_finite(self) -> None:
+        for name, value in vars(self).items():
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, float) and not math.isfinite(number):
+                    raise ModelError(f"{name} {value} must be finite")
 
 
 class Elementwise(Operator):

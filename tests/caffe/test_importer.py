@@ -197,7 +197,7 @@ BAD_NETS = [
     (INPUT + layer("ReLU", name=""), "it has no name"),
     (INPUT + layer("ReLU", bottom=""), "it needs a bottom and a top"),
     (INPUT + layer("ReLU", top=""), "it needs a bottom and a top"),
-    (INPUT + layer("ReLU", bottom="data data"), "ReLU has 2 bottoms, allowed: 1"),
+    (INPUT + layer("ReLU", bottom="data data"), "ReLU has 2 bottoms, allowed: 1$"),
     (INPUT + layer("ReLU", top="a b"), "ReLU has 2 tops, but gives 1 outputs"),
     (INPUT + layer("Split", top="a a"), 'blob "a" is made twice'),
     (INPUT + layer("ReLU", name="a", top="a") + layer("ReLU", name="b", top="a"), 'blob "a" is made twice'),

@@ -172,7 +172,10 @@ def test_two_bottoms(tmp_path, kind):
 
 REFUSALS = [
     ("BatchNorm", "batch_norm_param { use_global_stats: false }", UnsupportedError, "set it to true"),
+    ("BatchNorm", "batch_norm_param { eps: -1 }", ModelError, "eps -1.0 must not be negative"),
     ("Clip", "clip_param { min: 1 }", ModelError, "max is missing"),
+    ("Clip", "clip_param { min: 1 max: inf }", ModelError, "high inf must be finite"),
+    ("ReLU", "relu_param { negative_slope: nan }", ModelError, "negative_slope nan must be finite"),
     (
         "Concat",
         "concat_param { axis: 0 }",
@@ -266,6 +269,10 @@ def test_refusal(tmp_path, kind, param, error, message):
 
 
 def test_more_refusals(tmp_path):
+    with pytest.raises(ModelError, match=r"coeff \(1.0, -inf\) must be finite"):
+        structure(
+            tmp_path, INPUT + layer("Eltwise", "eltwise_param { coeff: [1, -inf] }", bottom="data data")
+        )
     with pytest.raises(UnsupportedError, match="by a pooling mask"):
         structure(tmp_path, INPUT + layer("Upsample", "upsample_param { scale: 2 }", bottom="data data"))
     with pytest.raises(ModelError, match="3 offsets for 2 axes, needed: 1 or 2"):

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from nvdla_sim.errors import ModelError
 from nvdla_sim.graph.operator import Array, Operator, Params, Shape, along
 
 
@@ -16,6 +17,10 @@ class BatchNorm(Operator):
 
     kind: ClassVar[str] = "BatchNorm"
     eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if self.eps < 0:
+            raise ModelError(f"eps {self.eps} must not be negative")
 
     def _shapes(self, shapes: list[Shape]) -> list[Shape]:
         return shapes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -66,9 +65,7 @@ class Pooling(Operator):
             x = self._reduce(x, axis, length, np.add, np.float32(0))
         return [x / (divisors[0][:, None] * divisors[1])]
 
-    def _reduce(
-        self, x: Array, axis: int, length: int, combine: Callable[..., Array], empty: np.float32
-    ) -> Array:
+    def _reduce(self, x: Array, axis: int, length: int, combine: np.ufunc, empty: np.float32) -> Array:
         """All windows of one axis at once: both methods are separable."""
         kernel, stride, pad = self.kernel[axis], self.stride[axis], self.pad[axis]
         beyond = max(0, (length - 1) * stride + kernel - pad - x.shape[2 + axis])
@@ -77,10 +74,14 @@ class Pooling(Operator):
             edges[2 + axis] = (pad, beyond)
             x = np.pad(x, edges, constant_values=empty)
         x = np.moveaxis(x, 2 + axis, 0)
-        span = (length - 1) * stride + 1
-        y = x[:span:stride].copy()
-        for tap in range(1, kernel):
-            combine(y, x[tap : tap + span : stride], out=y)
+        if length < kernel:  # few large windows: one after the other
+            starts = range(0, length * stride, stride)
+            y = np.stack([combine.reduce(x[start : start + kernel]) for start in starts])
+        else:  # tap by tap, for all windows at once
+            span = (length - 1) * stride + 1
+            y = x[:span:stride].copy()
+            for tap in range(1, kernel):
+                combine(y, x[tap : tap + span : stride], out=y)
         return np.moveaxis(y, 0, 2 + axis)
 
     def _divisors(self, size: int, axis: int, length: int) -> Array:

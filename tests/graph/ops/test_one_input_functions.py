@@ -68,6 +68,7 @@ def test_values_without_a_result_are_what_caffe_gives():
     [
         (lambda: Clip(2.0, 1.0), "min 2.0 must not be above max 1.0"),
         (lambda: Clip(math.nan, 1.0), "must not be above"),
+        (lambda: ReLU(math.inf).output_shapes([(3,)]), "negative_slope inf must be finite"),
         (lambda: Exp(0.0), "base 0.0 must be above 0"),
         (lambda: Log(1.0), "base 1.0 must be above 0 and not 1"),
     ],
