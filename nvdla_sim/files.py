@@ -9,9 +9,18 @@ from pathlib import Path
 from nvdla_sim.errors import NvdlaError
 
 
-def read_bytes(path: str | os.PathLike[str], error: type[NvdlaError], what: str) -> bytes:
-    """The whole file; ``error`` naming ``what`` and the path when it cannot be read."""
+# What protobuf and flatbuffers can address; no input of ours is larger.
+MAX_BYTES = (1 << 31) - 1
+
+
+def read_bytes(
+    path: str | os.PathLike[str], error: type[NvdlaError], what: str, limit: int = MAX_BYTES
+) -> bytes:
+    """The whole file; ``error`` naming ``what`` and the path when it cannot be read or exceeds ``limit`` bytes."""
     try:
+        size = Path(path).stat().st_size
+        if size > limit:
+            raise error(f"{what} {os.fspath(path)}: {size} bytes, allowed: up to {limit}")
         return Path(path).read_bytes()
     except OSError as problem:
         raise error(f"{what} {os.fspath(path)}: {problem.strerror or problem}") from None

@@ -67,9 +67,7 @@ class Prototxt:
 def read_prototxt(path: str | os.PathLike[str]) -> Prototxt:
     """Parse a prototxt; ``ModelError`` with the line for what is not the protobuf text format."""
     name = os.fspath(path)
-    data = read_bytes(path, ModelError, "prototxt")
-    if len(data) > MAX_BYTES:
-        raise ModelError(f"prototxt {name}: {len(data)} bytes, allowed: up to {MAX_BYTES}")
+    data = read_bytes(path, ModelError, "prototxt", MAX_BYTES)
     if b"\0" in data:
         raise ModelError(f"prototxt {name}: no text but binary data; is it a caffemodel?")
     text = data.decode("utf-8-sig", errors="replace")  # comments may be in any encoding

@@ -102,6 +102,14 @@ def test_a_name_that_is_no_text(tmp_path):
         read(tmp_path, good.replace(b"abc", b"\xff\xfe\xfd"))
 
 
+def test_a_gigantic_file_is_not_read(tmp_path):
+    path = tmp_path / "net.caffemodel"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # sparse
+    with pytest.raises(ModelError, match=r"1099511627776 bytes, allowed: up to 2147483647"):
+        read_caffemodel(path)
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(ModelError, match=r"caffemodel .*absent: No such file"):
         read_caffemodel(tmp_path / "absent")
