@@ -8,7 +8,6 @@ from pathlib import Path
 
 from nvdla_sim.errors import NvdlaError
 
-
 # What protobuf and flatbuffers can address; no input of ours is larger.
 MAX_BYTES = (1 << 31) - 1
 
@@ -16,7 +15,7 @@ MAX_BYTES = (1 << 31) - 1
 def read_bytes(
     path: str | os.PathLike[str], error: type[NvdlaError], what: str, limit: int = MAX_BYTES
 ) -> bytes:
-    """The whole file; ``error`` naming ``what`` and the path when it cannot be read or exceeds ``limit`` bytes."""
+    """The whole file; ``error`` naming ``what`` and the path when it cannot be read or is above ``limit``."""
     try:
         size = Path(path).stat().st_size
         if size > limit:
