@@ -224,6 +224,18 @@ def test_a_wait_that_would_never_end_says_who_waits_for_whom():
     bench.chip.wait(SDP_DONE_0)
 
 
+def test_sdp_waits_for_the_pdp_that_takes_its_stream():
+    bench = Bench()
+    bench.program_sdp(OUTPUT_DST=1)
+    bench.write("PDP", "D_OPERATION_MODE_CFG", FLYING_MODE=1)
+    bench.enable("SDP_RDMA", "SDP", "PDP")
+    assert not bench.launches
+    assert bench.chip.pending()[1:] == [
+        "SDP group 0 is enabled and waits for PDP with FLYING_MODE = ON",
+        "PDP group 0 is enabled and waits for PDP_RDMA",
+    ]
+
+
 def test_done_bits_are_set_cleared_by_one_and_settable():
     bench = Bench()
     bench.write("GLB", "S_INTR_SET", 0xFFFFFFFF)

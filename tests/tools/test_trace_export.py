@@ -12,13 +12,13 @@ from nvdla_sim.hw.config import config_named
 from nvdla_sim.hw.execute import reference_executor
 from nvdla_sim.loadable.loadable import Loadable
 from nvdla_sim.runtime.session import Runtime
-from tests.conftest import REPOSITORY
-from tests.shared import golden_paths
+from tests.shared import TESTS, golden_paths
 from tools.trace import main
 from tools.trace_export import export
 from tools.trace_format import read_memory
 from tools.trace_player import play_trace
 
+REPOSITORY = TESTS.parent
 DIGITS = REPOSITORY / "loadables"
 IMAGE = REPOSITORY / "nvdla_sim" / "demo" / "3.pgm"
 TWO_ENGINES = golden_paths("recipes/11-dla-cpu-dla/*.nvdla")
@@ -35,6 +35,19 @@ def test_an_exported_run_plays_without_a_difference(tmp_path: Path, config: str)
     assert trace == tmp_path / "new" / "folder" / f"digits_{config}_per_filter.cfg"
     assert trace.read_text().count("check_crc") >= 3
     assert play(trace, config) == []
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_order_of_the_units_does_not_matter(tmp_path: Path, backwards: bool):
+    """The words alone hold the units together: here each unit does as much as it can before the next."""
+    trace = export(Loadable.load(DIGITS / "digits.nv_small.per-kernel.nvdla"), IMAGE, tmp_path)
+    lines = trace.read_text().splitlines()
+
+    def unit(line: str) -> str:
+        return line.partition("NVDLA_")[2].partition(".")[0].partition(",")[0]
+
+    trace.write_text("\n".join(sorted(lines, key=unit, reverse=backwards)))
+    assert play(trace, "nv_small") == []
 
 
 def test_a_changed_image_changes_the_results(tmp_path: Path):

@@ -66,6 +66,17 @@ def test_a_wrong_crc_is_reported_with_its_line(tmp_path: Path):
     ]
 
 
+def test_only_whole_words_count_for_a_crc(tmp_path: Path):
+    check = CHECK.replace(", 8, ", ", 10, ")
+    assert check != CHECK
+    assert play(tmp_path, MEMORY + copy() + ENABLE + "intr_notify(SDP_0, done);\n" + check) == []
+
+
+def test_an_interrupt_is_cleared_when_it_is_handled(tmp_path: Path):
+    text = "sync_wait(NVDLA_GLB, done);\nreg_read_check(NVDLA_GLB.S_INTR_STATUS_0, 0);\n"
+    assert play(tmp_path, MEMORY + copy() + ENABLE + "intr_notify(SDP_0, done);\n" + text) == []
+
+
 def test_files_and_registers_are_compared(tmp_path: Path):
     text = (
         MEMORY
