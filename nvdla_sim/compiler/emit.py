@@ -9,17 +9,16 @@ Source: compiler-facts sections 1, 2, 3 and 12.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 
 import numpy as np
 
-from nvdla_sim._version import __version__
 from nvdla_sim.compiler.allocate import ALIGNMENT
 from nvdla_sim.compiler.describe import Part, describe, network
 from nvdla_sim.compiler.encode import Bytes, Encoder, Place
 from nvdla_sim.compiler.program import Buffer, Cube, Port, Program, Role
-from nvdla_sim.compiler.schedule import CpuTask, DlaTask, Task
+from nvdla_sim.compiler.schedule import DlaTask, Task
+from nvdla_sim.compiler.source_map import NAME, source_map
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.formats import round_up
 from nvdla_sim.loadable.enums import (
@@ -36,7 +35,6 @@ from nvdla_sim.loadable.loadable import Address, Blob, Event, Loadable, MemoryEn
 from nvdla_sim.loadable.loadable import Task as TaskEntry
 
 PAGE = 4096
-SOURCE_MAP = "nvdla-sim.json"
 VERSIONS = {Interface.NONE: (0, 0, 0), Interface.DLA1: (0, 12, 3), Interface.EMU1: (0, 0, 1)}
 CONTEXT_SIZE = 6  # memories of a task
 
@@ -70,7 +68,7 @@ def emit(program: Program, tasks: Sequence[Task], pool_size: int, config: Config
     ordinary = len(container.result.memories)
     for index, (task, parts) in enumerate(zip(tasks, described, strict=True)):
         container.task(index, task, parts, ordinary)
-    container.blob(SOURCE_MAP, Interface.NONE, 0, _source_map(program, tasks, config))
+    container.blob(NAME, Interface.NONE, 0, source_map(program, tasks, locate, config))
     return container.finished()
 
 
@@ -170,21 +168,3 @@ def _tensor(port: Port, number: int, memory: int, config: Config) -> Tensor:
         w=cube.width,
         strides=(1, cube.line, cube.surf, 0, 0, 0, 0, 0),
     )
-
-
-def _source_map(program: Program, tasks: Sequence[Task], config: Config) -> Bytes:
-    """What the loadable does not need to run: source layers, scales, channels that images really have."""
-    operations = []
-    for number, task in enumerate(tasks):
-        ops = task.ops if isinstance(task, CpuTask) else [slot.op for slot in task.slots]
-        operations += [{"task": number, "op": index, "layer": op.layer} for index, op in enumerate(ops)]
-    content = {
-        "producer": f"nvdla-sim {__version__}",
-        "target": config.name,
-        "tensors": {
-            port.name: {"scale": port.scale, "channels": port.channels}
-            for port in (*program.inputs, *program.outputs)
-        },
-        "operations": operations,
-    }
-    return np.frombuffer(json.dumps(content, separators=(",", ":")).encode(), np.uint8)

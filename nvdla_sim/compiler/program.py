@@ -78,6 +78,20 @@ def packed_size(channels: int, height: int, width: int, atom: int) -> int:
 
 
 @dataclass(frozen=True)
+class Tensor:
+    """A tensor in memory: ``real = scale * int8``.
+
+    ``lanes``: for each channel its lane of the cube, None where channel i is lane i. Lanes that no channel
+    uses hold anything. ``image``: 4-byte pixels.
+    """
+
+    cube: Cube
+    scale: np.float32
+    lanes: IntArray | None = None
+    image: bool = False
+
+
+@dataclass(frozen=True)
 class Converter:
     """``(v - offset) * scale / 2^truncate``."""
 
@@ -291,11 +305,12 @@ class Port:
 
 @dataclass
 class Program:
-    """``units`` run one after another."""
+    """``units`` run one after another. ``tensors``: where those of the graph are, by name."""
 
     inputs: list[Port] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)
     units: list[Unit] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def ops(self) -> Iterator[Op]:

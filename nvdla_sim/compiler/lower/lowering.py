@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
-from nvdla_sim.compiler.program import Buffer, Cube, IntArray, Op, Port, Program, Role, packed, packed_size
+from nvdla_sim.compiler.program import (
+    Buffer,
+    Cube,
+    IntArray,
+    Op,
+    Port,
+    Program,
+    Role,
+    Tensor,
+    packed,
+    packed_size,
+)
 from nvdla_sim.compiler.weights import PIXEL
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.formats import round_up
 
 IMAGE_LINE = 32  # bytes that a picture's line stride is a multiple of
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A tensor in memory: ``real = scale * int8``.
-
-    ``lanes``: for each channel its lane of the cube, None where channel i is lane i. Lanes that no channel
-    uses hold anything. ``image``: 4-byte pixels.
-    """
-
-    cube: Cube
-    scale: np.float32
-    lanes: IntArray | None = None
-    image: bool = False
 
 
 class Lowering:
@@ -46,7 +42,7 @@ class Lowering:
         self.scales = scales
         self.per_filter = per_filter
         self.program = Program()
-        self.tensors: dict[str, Tensor] = {}
+        self.tensors = self.program.tensors
         for name in graph.inputs:
             self._add_input(name, name in images)
 
