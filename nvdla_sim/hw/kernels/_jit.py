@@ -1,8 +1,9 @@
 """How the kernels are compiled, and where the machine code is kept from one process to the next.
 
 Numba's own cache does not see an edit in another file than the function's, and writes beside the source. Here
-the cache is a directory per user whose name carries a hash of all kernel sources, the versions of the compiler
-and the CPU it compiles for; where no directory can be written the kernels are compiled in each process.
+the cache is a directory per user whose name carries a hash of all kernel sources, the versions of the
+compiler and the CPU it compiles for; where no directory can be written the kernels are compiled in each
+process.
 """
 
 from __future__ import annotations
@@ -13,27 +14,27 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FunctionType
+from typing import Any
 
 import llvmlite
 import numba
-from numba.core.caching import FunctionCache, _CacheLocator
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.registry import cpu_target
 
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
+from nvdla_sim.hw.kernels._record import Arguments
 
-part = numba.njit(**_OPTIONS)
+part = numba.njit(nogil=True, error_model="numpy")
 """A function that kernels call: compiled into each of them."""
 
 
-def kernel(variant: str = "") -> Callable[[FunctionType], Callable[..., None]]:
+def kernel(variant: str = "") -> Callable[[Any], Callable[[Arguments], None]]:
     """A compiled function that Python calls: compiled when it is first called, kept in the cache.
 
     ``variant`` tells the kernels apart that one piece of source text makes.
     """
 
-    def compiled(function: FunctionType) -> Callable[..., None]:
-        dispatcher = numba.njit(**_OPTIONS)(function)
+    def compiled(function: Any) -> Callable[[Arguments], None]:
+        dispatcher: Any = part(function)
         if _cache_directory() is not None:
             function.__qualname__ = f"{function.__name__}{variant}"
             dispatcher._cache = _Cache(function)
@@ -52,7 +53,9 @@ def target() -> tuple[str, str, frozenset[str]]:
 @functools.cache
 def _cache_directory() -> Path | None:
     """The directory for these sources, this compiler and this CPU; None where none can be made."""
-    root = next((os.environ[v] for v in ("NVDLA_SIM_CACHE_DIR", "NUMBA_CACHE_DIR") if os.environ.get(v)), None)
+    root = next(
+        (os.environ[v] for v in ("NVDLA_SIM_CACHE_DIR", "NUMBA_CACHE_DIR") if os.environ.get(v)), None
+    )
     if root is None:
         home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
         root = os.path.join(home, "nvdla-sim")
@@ -76,7 +79,7 @@ def _cache_directory() -> Path | None:
 
 
 class _Locator(_CacheLocator):
-    def __init__(self, function: FunctionType, file: str) -> None:
+    def __init__(self, function: object, file: str) -> None:
         self._py_file = file  # numba names it in a warning
 
     def get_cache_path(self) -> str:
@@ -89,12 +92,14 @@ class _Locator(_CacheLocator):
         return "nvdla"
 
     @classmethod
-    def from_function(cls, py_func: FunctionType, py_file: str) -> _Locator:
+    def from_function(cls, py_func: object, py_file: str) -> _Locator:
         return cls(py_func, py_file)
 
 
-class _CacheImpl(FunctionCache._impl_class):
-    _locator_classes = [_Locator]  # noqa: RUF012
+class _CacheImpl(CompileResultCacheImpl):
+    def __init__(self, function: object) -> None:
+        self._locator_classes = [_Locator]
+        super().__init__(function)
 
 
 class _Cache(FunctionCache):

@@ -11,18 +11,18 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from nvdla_sim.hw.kernels._jit import part
+from nvdla_sim.hw.kernels._record import Int
 from nvdla_sim.hw.kernels._vector import Value
 
 
-def _pointer_to(kind: Any) -> Callable[[int], Any]:
-    @intrinsic
+def _pointer_to(kind: Any) -> Any:
     def pointer(_context: object, _address: object) -> tuple[object, Callable[..., Value]]:
         def emit(context: Any, builder: Any, signature: Any, values: Sequence[Value]) -> Value:
             return builder.inttoptr(values[0], context.get_value_type(signature.return_type))
 
         return types.CPointer(kind)(types.intp), emit
 
-    return pointer
+    return intrinsic(pointer)
 
 
 # p[i] reads or writes the i-th element behind the address
@@ -49,8 +49,8 @@ def address_of(array: NDArray[Any]) -> int:
 
 
 @part
-def aligned_address(buffer: NDArray[np.uint8]) -> int:
-    """The first multiple of ALIGNMENT inside ``buffer``, which has to be used once more behind the last use of it."""
+def aligned_address(buffer: NDArray[np.uint8]) -> Int:
+    """The first multiple of ALIGNMENT inside ``buffer``. Behind its last use there has to be ``in_use``."""
     return (buffer.ctypes.data + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 

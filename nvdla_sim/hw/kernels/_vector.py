@@ -1,6 +1,7 @@
 """Vector code for kernels: a thin layer over LLVM's builder that keeps addresses as integers.
 
-All of it is generic LLVM vector IR, which any CPU can be compiled for, unless a caller names an intrinsic of one.
+All of it is generic LLVM vector IR, which any CPU can be compiled for, unless a caller names an intrinsic of
+one.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ def routine(arguments: int, body: Callable[..., None]) -> Callable[..., None]:
     ``body(code, *values)``; it may end in another basic block than it began in.
     """
 
-    def function(_context: object, *_types: object) -> tuple[object, Callable[..., Value]]:
+    def typed(_context: object, *_types: object) -> tuple[object, Callable[..., Value]]:
         def emit(context: Any, builder: Any, _signature: object, values: Sequence[Value]) -> Value:
             body(Code(builder), *values)
             return context.get_dummy_value()
 
         return types.void(*[types.intp] * arguments), emit
 
+    # numba counts the parameters of the signature
     names = ["context", *(f"value{i}" for i in range(arguments))]
+    function: Any = typed
     function.__signature__ = inspect.Signature([inspect.Parameter(n, _POSITIONAL) for n in names])
     return intrinsic(function)
 
@@ -94,6 +97,19 @@ class Code:
 
     def larger(self, a: Value, b: Value) -> Value:
         return self.call(f"llvm.smax.{_suffix(a.type)}", a.type, a, b)
+
+    def lesser(self, a: Value, b: Value) -> Value:
+        """Of floats that are numbers."""
+        return self.builder.select(self.builder.fcmp_ordered("<", a, b), a, b)
+
+    def greater(self, a: Value, b: Value) -> Value:
+        """Of floats that are numbers."""
+        return self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)
+
+    def with_half(self, x: Value) -> Value:
+        """Floats half a step further from 0: cut towards 0 they are rounded to nearest, ties away from 0."""
+        name = f"llvm.copysign.v{x.type.count}f64"
+        return self.builder.fadd(x, self.call(name, x.type, self.fill(F64, x.type.count, 0.5), x))
 
     # ---- loops
     def loop(

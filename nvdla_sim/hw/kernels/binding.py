@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from nvdla_sim.hw.formats import feature_extent
 from nvdla_sim.hw.kernels._memory import address_of
+from nvdla_sim.hw.kernels._record import fill
 from nvdla_sim.hw.memory import Bytes, Ports
 from nvdla_sim.hw.surface import Surface
 
@@ -34,8 +34,8 @@ class Cube(NamedTuple):
     region: Region
 
     def fill(self, record: Any) -> None:
-        for name in ("address", "surf", "line", "pixel", "surfaces"):
-            record[name] = getattr(self, name)
+        """Set a CUBE record."""
+        fill(record, {name: getattr(self, name) for name in self._fields[:-1]})
 
     def same_elements(self, other: Cube) -> bool:
         """Whether element by element both are the same bytes."""
@@ -94,14 +94,3 @@ def region_of(view: Bytes) -> Region:
     """The bytes of a view."""
     first = address_of(view)
     return Region(first, first + view.size)
-
-
-def fill(record: Any, values: dict[str, int]) -> None:
-    """Set the named fields of a record."""
-    for name, value in values.items():
-        record[name] = value
-
-
-def one(kind: np.dtype[np.void]) -> NDArray[np.void]:
-    """A zeroed array of one element: how a kernel takes its arguments."""
-    return np.zeros(1, kind)

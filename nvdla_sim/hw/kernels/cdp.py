@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nvdla_sim.hw.cdp import CdpLayer
 from nvdla_sim.hw.kernels import lut
 from nvdla_sim.hw.kernels._jit import kernel
 from nvdla_sim.hw.kernels._memory import int8_at
+from nvdla_sim.hw.kernels._record import Arguments, fill, integers
 from nvdla_sim.hw.kernels.arith import round_shift_saturate
 from nvdla_sim.hw.kernels.binding import Binding, Cube
 from nvdla_sim.hw.kernels.block import CUBE
@@ -19,13 +19,11 @@ _NUMBERS = (
     "width", "height", "channels", "reach", "square_sum", "multiply",
     "in_offset", "in_scale", "in_shift", "out_offset", "out_scale", "out_shift",
 )  # fmt: skip
-CDP = np.dtype(
-    [("source", CUBE), ("destination", CUBE), ("lut", lut.LUT)] + [(name, np.int64) for name in _NUMBERS]
-)
+CDP = np.dtype([("source", CUBE), ("destination", CUBE), ("lut", lut.LUT), *integers(*_NUMBERS)])
 
 
 @kernel()
-def run_cdp(ops: NDArray[np.void]) -> None:
+def run_cdp(ops: Arguments) -> None:
     """Normalise one cube; ``ops``: a CDP array of one element."""
     op = ops[0]
     atom, reach = op.source.pixel, op.reach
@@ -57,7 +55,6 @@ def fill_cdp(layer: CdpLayer, binding: Binding, op: Any, source: Cube, destinati
     """Fill a CDP record."""
     source.fill(op["source"])
     destination.fill(op["destination"])
-    for entries in lut.fill(op["lut"], layer.lut):
+    for entries in lut.fill_lut(op["lut"], layer.lut):
         binding.keep(entries)
-    for name in _NUMBERS:
-        op[name] = getattr(layer, name)
+    fill(op, {name: getattr(layer, name) for name in _NUMBERS})

@@ -1,4 +1,4 @@
-"""Convolutions prepared for the kernel: weights packed, taps listed, the input cut into chunks of rows."""
+"""How a convolution's input is packed, where the windows lie in it, and in which chunks it is done."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from numpy.typing import NDArray
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.conv import ConvLayer
 from nvdla_sim.hw.fixed_point import round_shift_saturate, saturate
-from nvdla_sim.hw.formats import round_up, unpack_weights
+from nvdla_sim.hw.formats import round_up
 from nvdla_sim.hw.kernels import pack
-from nvdla_sim.hw.kernels._memory import aligned
-from nvdla_sim.hw.kernels.binding import Binding, Region, fill
-from nvdla_sim.hw.kernels.microkernel import GROUP, RUN, TAP, Isa
+from nvdla_sim.hw.kernels._record import fill
+from nvdla_sim.hw.kernels.binding import Binding, Cube
+from nvdla_sim.hw.kernels.block import SKIP
+from nvdla_sim.hw.kernels.microkernel import RUN, TAP, Isa
+from nvdla_sim.hw.kernels.runs import place_runs
+from nvdla_sim.hw.kernels.weights import channel_pieces
 from nvdla_sim.hw.surface import Surface
-
-Int64 = NDArray[np.int64]
 
 CHUNK_BYTES = 192 << 10  # packed input that stays in a CPU's second level cache beside the weights
 MAX_KERNEL_BYTES = (1 << 17) - 1  # so many products of 2^14 fit int32
 
 
 def runs(layer: ConvLayer) -> bool:
-    """Whether the kernel runs it: uncompressed int8, direct or 8-bit pixels in one plane, one batch, no reuse."""
+    """Whether the kernel runs it: uncompressed int8, a cube or 8-bit pixels in one plane, nothing reused."""
     pixels = layer.pixels
     return (
         layer.itemsize == layer.in_itemsize == 1
@@ -33,156 +34,139 @@ def runs(layer: ConvLayer) -> bool:
         and layer.batches == 1
         and layer.height == layer.ext_height
         and layer.kernel_bytes <= MAX_KERNEL_BYTES
+        and layer.weight_bytes >= layer.kernels * layer.kernel_bytes
         and (pixels is None or (pixels.planes == 1 and pixels.sample_bytes == 1))
     )
 
 
 @dataclass(frozen=True)
-class Weights:
-    """Packed weights and what the accumulators have to start at, int64 [lane], and a bound of |sum|."""
+class Packing:
+    """Which part of the input is packed; in elements, rows and columns."""
 
-    packed: NDArray[Any]
-    group_bytes: int
-    start: Int64
-    largest: Int64
-
-
-def pack_weights(config: Config, layer: ConvLayer, isa: Isa, binding: Binding) -> Weights:
-    """[group, kernel row, kernel column, surface, step, kernel of the group, element of the step]."""
-    shape = (layer.kernels, layer.kernel_channels, layer.kernel_height, layer.kernel_width)
-    stream = binding.frozen_bytes(layer.weight_ram_type, layer.weight_address, layer.weight_bytes)
-    weights = unpack_weights(stream, shape, config.atomic_c, config.atomic_k, layer.rows_per_step, 1)
-    groups = -(-layer.kernels // GROUP)
-    padded = np.zeros((groups * GROUP, *shape[1:]), isa.element if isa.bias == 0 else np.int8)
-    padded[: layer.kernels] = weights
-    blocks = padded.reshape(groups, GROUP, *shape[1:]).transpose(0, 3, 4, 2, 1)  # group, ky, kx, channel, kernel
-    pieces = []
-    for first, count in _channel_blocks(config, layer):
-        steps = -(-count // isa.lanes_per_step)
-        piece = np.zeros((*blocks.shape[:3], steps * isa.lanes_per_step, GROUP), padded.dtype)
-        piece[:, :, :, :count] = blocks[:, :, :, first : first + count]
-        piece = piece.reshape(*blocks.shape[:3], steps, isa.lanes_per_step, GROUP)
-        pieces.append(piece.swapaxes(4, 5).reshape(*blocks.shape[:3], -1))
-    whole = np.concatenate(pieces, axis=3)
-    packed = aligned(whole.size, whole.dtype)
-    packed[:] = whole.ravel()
-    flat = padded.reshape(groups * GROUP, -1)
-    start = -isa.bias * flat.sum(1, dtype=np.int64)
-    largest = 128 * np.abs(flat.astype(np.int16)).sum(1, dtype=np.int64)
-    return Weights(packed, packed.nbytes // groups, start, largest)
+    columns: int  # packed columns (elements for pixel input)
+    column_step: int  # in the input, from one packed column to the next
+    row: int  # elements of a packed row
+    pixel: int  # elements from one output pixel to the next
+    tap_column: int  # elements from one kernel column to the next
+    rows_first: int  # packed rows of one output row
+    rows_per_output: int  # and of each further one
+    row_step: int  # in the input, from one packed row to the next
+    tap_row: int  # packed rows from one kernel row to the next
 
 
-def _channel_blocks(config: Config, layer: ConvLayer) -> list[tuple[int, int]]:
-    """First channel and number of channels of each contiguous piece of a packed pixel."""
+def _packing(config: Config, layer: ConvLayer, isa: Isa) -> Packing:
+    """Only rows and columns that windows meet, where the kernel is one high or wide."""
+    tap_row = 1 if layer.pixels else layer.dilation_y
+    if layer.kernel_height == 1:
+        rows = (1, 1, layer.stride_y, tap_row)
+    else:
+        rows = ((layer.kernel_height - 1) * tap_row + 1, layer.stride_y, 1, tap_row)
     if layer.pixels:
-        return [(0, layer.kernel_channels)]
-    channels, atom = layer.kernel_channels, config.atom
-    return [(first, min(atom, channels - first)) for first in range(0, channels, atom)]
+        pixel = layer.stride_x * layer.channels
+        row = (layer.out_width - 1) * pixel + round_up(layer.kernel_channels, isa.lanes_per_step)
+        return Packing(row, 1, row, pixel, 0, *rows)
+    atom = config.atom
+    if layer.kernel_width == 1:
+        return Packing(layer.out_width, layer.stride_x, layer.out_width * atom, atom, 0, *rows)
+    columns = (layer.out_width - 1) * layer.stride_x + (layer.kernel_width - 1) * layer.dilation_x + 1
+    return Packing(columns, 1, columns * atom, layer.stride_x * atom, layer.dilation_x * atom, *rows)
 
 
-def plan(config: Config, layer: ConvLayer, isa: Isa, binding: Binding, op: Any, destination: Region) -> None:
-    """Fill a CONV record except for weights, start and end.
+def fill_input(
+    config: Config, layer: ConvLayer, isa: Isa, binding: Binding, op: Any, destination: Cube
+) -> None:
+    """Fill those fields of a CONV record that tell of the input, the output's size, and the way through them.
 
     The input is packed as a whole before anything is written where it overlaps the destination.
     """
+    packing = _packing(config, layer, isa)
     source = op["input"]
-    region = _fill_input(config, layer, isa, binding, source)
-    itemsize = isa.element().itemsize
-    one_column = layer.kernel_width == 1 and not layer.pixels
-    pixel_elements = layer.stride_x * layer.channels if layer.pixels else config.atom
-    if not one_column and not layer.pixels:
-        pixel_elements *= layer.stride_x
-    pixel_step = pixel_elements * itemsize
-    row_bytes = round_up(_row_elements(config, layer, isa) * itemsize, pixel_step)
-    one_row = layer.kernel_height == 1
-    rows_first = 1 if one_row else (layer.kernel_height - 1) * _dilation_y(layer) + 1
-    rows_per_output = 1 if one_row else layer.stride_y
-    row_pixels = rows_per_output * row_bytes // pixel_step
-
-    surfaces = int(source["surfaces"])
-    chunk = max(1, CHUNK_BYTES // (surfaces * rows_per_output * row_bytes))
-    if region.overlaps(destination):
-        chunk = layer.out_height
-    chunk = -(-layer.out_height // -(-layer.out_height // chunk))  # chunks of equal size
-    width = layer.out_width
-    run = RUN if width * layer.out_height > 1 else 1
-    joined = -(-((chunk - 1) * row_pixels + width) // run) < chunk * -(-width // run)
-    plane_bytes = (rows_first + rows_per_output * (chunk - 1)) * row_bytes
+    cube = _fill_source(config, layer, isa, binding, source)
+    pixel_step = packing.pixel * isa.itemsize
+    row_bytes = round_up(packing.row * isa.itemsize, pixel_step)
+    output_bytes = cube.surfaces * packing.rows_per_output * row_bytes  # for each further row of the output
+    height, width = layer.out_height, layer.out_width
+    together = cube.region.overlaps(destination.region)
+    chunks = -(-height // (height if together else max(1, CHUNK_BYTES // output_bytes)))
+    chunk = -(-height // chunks)
+    plane_bytes = (packing.rows_first + packing.rows_per_output * (chunk - 1)) * row_bytes
+    whole_lines = (
+        not layer.pixels
+        and packing.row_step == packing.column_step == 1
+        and packing.columns == layer.width
+        and layer.pad_left == 0
+        and row_bytes == cube.line * isa.itemsize
+    )
     fill(
         source,
-        {"rows_first": rows_first, "rows_per_output": rows_per_output, "row_step": layer.stride_y if one_row else 1}
-        | {"column_step": layer.stride_x if one_column else 1, "row_bytes": row_bytes, "plane_bytes": plane_bytes},
+        {"columns": packing.columns, "column_step": packing.column_step, "row_step": packing.row_step}
+        | {"rows_first": packing.rows_first, "rows_per_output": packing.rows_per_output}
+        | {"row_bytes": row_bytes, "plane_bytes": plane_bytes, "whole_lines": whole_lines},
     )
-    taps = _taps(config, layer, isa, row_bytes, plane_bytes)
+
+    run = RUN if width * height > 1 else 1
+    placed = place_runs(height, width, chunk, packing.rows_per_output * row_bytes // pixel_step, run)
+    out = np.where(placed.skip, SKIP, placed.y * destination.line + placed.x * destination.pixel)
+    taps = _taps(config, layer, isa, packing, row_bytes, plane_bytes)
     fill(
         op,
-        {"out_width": width, "out_height": layer.out_height, "chunk_rows": chunk, "run": run, "joined": joined}
-        | {"row_pixels": row_pixels, "pixel_step": pixel_step, "taps": binding.keep(taps), "tap_count": taps.size}
-        # a run that begins in the last pixels reads on
-        | {"packed_bytes": surfaces * plane_bytes + run * pixel_step},
+        {"out_height": height, "chunk_rows": chunk, "chunk_runs": placed.per_chunk}
+        | {"run": run, "run_count": placed.start.size, "run_offset": binding.keep(placed.start * pixel_step)}
+        | {
+            "slot_y": binding.keep(placed.y.astype(np.int32)),
+            "slot_x": binding.keep(placed.x.astype(np.int32)),
+        }
+        | {"slot_out": binding.keep(out), "taps": binding.keep(taps), "tap_count": taps.size}
+        # the last run of a chunk may reach over its end
+        | {"pixel_step": pixel_step, "packed_bytes": cube.surfaces * plane_bytes + run * pixel_step},
     )
 
 
-def _dilation_y(layer: ConvLayer) -> int:
-    return 1 if layer.pixels else layer.dilation_y
-
-
-def _row_elements(config: Config, layer: ConvLayer, isa: Isa) -> int:
-    """Elements of a packed row that windows meet."""
-    if layer.pixels:
-        window = round_up(layer.kernel_channels, isa.lanes_per_step)
-        return (layer.out_width - 1) * layer.stride_x * layer.channels + window
-    if layer.kernel_width == 1:
-        return layer.out_width * config.atom
-    return ((layer.out_width - 1) * layer.stride_x + (layer.kernel_width - 1) * layer.dilation_x + 1) * config.atom
-
-
-def _taps(config: Config, layer: ConvLayer, isa: Isa, row_bytes: int, plane_bytes: int) -> NDArray[np.void]:
-    """For each piece of a window its byte offset from the window's first pixel, and its steps."""
-    itemsize = isa.element().itemsize
-    blocks = [-(-count // isa.lanes_per_step) for _, count in _channel_blocks(config, layer)]
-    taps = np.zeros((layer.kernel_height, layer.kernel_width, len(blocks)), TAP)
-    ky, kx, block = np.ogrid[: layer.kernel_height, : layer.kernel_width, : len(blocks)]
-    columns = kx * layer.dilation_x * config.atom * itemsize
-    taps["offset"] = ky * _dilation_y(layer) * row_bytes + columns + block * plane_bytes
-    taps["steps"] = blocks
+def _taps(
+    config: Config, layer: ConvLayer, isa: Isa, packing: Packing, row_bytes: int, plane_bytes: int
+) -> NDArray[np.void]:
+    """For each piece of a window its byte offset from the window's first element, and its steps."""
+    steps = [
+        -(-size // isa.lanes_per_step)
+        for first, last, size in channel_pieces(config, layer)
+        for _ in range(first, last, size)
+    ]
+    taps = np.zeros((layer.kernel_height, layer.kernel_width, len(steps)), TAP)
+    ky, kx, surface = np.ogrid[: layer.kernel_height, : layer.kernel_width, : len(steps)]
+    columns = kx * packing.tap_column * isa.itemsize
+    taps["offset"] = ky * packing.tap_row * row_bytes + columns + surface * plane_bytes
+    taps["steps"] = steps
     return taps.reshape(-1)
 
 
-def _fill_input(config: Config, layer: ConvLayer, isa: Isa, binding: Binding, source: Any) -> Region:
-    """What the input looks like in memory; the bytes it spans."""
-    surfaces, pixel, address = -(-layer.channels // config.atom), config.atom, layer.address
-    components = 1
-    mode = pack.LOOK_UP if layer.convert else pack.COPY
+def _fill_source(config: Config, layer: ConvLayer, isa: Isa, binding: Binding, source: Any) -> Cube:
+    """What the input looks like in memory, and what its bytes become."""
     if layer.pixels:
-        surfaces, mode, components = 1, pack.PIXELS, layer.channels
-        pixel = layer.pixels.plane_bytes[0]
-        address += layer.pixel_x_offset * pixel
-        for i, component in enumerate(layer.pixels.components):
-            source[f"component_{i}"] = component.low_bit // 8
+        mode, components, pixel = pack.PIXELS, layer.channels, layer.pixels.plane_bytes[0]
+        surfaces, address = 1, layer.address + layer.pixel_x_offset * pixel
+        fill(source, {f"component_{i}": c.low_bit // 8 for i, c in enumerate(layer.pixels.components)})
+    else:
+        mode, components, pixel = pack.LOOK_UP if layer.convert else pack.COPY, 1, config.atom
+        surfaces, address = -(-layer.channels // config.atom), layer.address
     surface = Surface(address, layer.line_stride, layer.surf_stride, layer.ram_type)
     cube = binding.cube(surface, surfaces, layer.height, layer.width, pixel)
-    table = _table(layer, components, isa)
-    elements = _row_elements(config, layer, isa)
     fill(
         source,
-        {"mode": mode, "address": cube.address, "surf": cube.surf, "line": cube.line, "pixel": pixel}
-        | {"surfaces": surfaces, "width": layer.width, "height": layer.height, "stride_y": layer.stride_y}
-        | {"components": components, "pad_left": layer.pad_left, "pad_top": layer.pad_top}
-        | {"pad": layer.pad_value + isa.bias, "itemsize": isa.element().itemsize, "table": binding.keep(table)}
-        | {"columns": elements if layer.pixels else elements // config.atom},
+        {"mode": mode, "address": cube.address, "surf": cube.surf, "line": cube.line, "surfaces": surfaces}
+        | {"width": layer.width, "height": layer.height, "pixel": pixel, "components": components}
+        | {"table": binding.keep(_table(layer, components, isa)), "itemsize": isa.itemsize}
+        | {"pad_left": layer.pad_left, "pad_top": layer.pad_top, "pad": layer.pad_value + isa.bias}
+        | {"stride_y": layer.stride_y},
     )
-    return cube.region
+    return cube
 
 
 def _table(layer: ConvLayer, components: int, isa: Isa) -> NDArray[np.int16]:
     """int16 [component, byte]: what each byte of the input becomes, the packed form's bias included."""
-    raw = np.arange(256, dtype=np.int64)
+    raw = np.arange(256, dtype=np.uint8)
     signed = layer.pixels is None or layer.pixel_signed or not layer.convert
-    values = np.tile(raw.astype(np.uint8).astype(np.int8) if signed else raw, (components, 1)).astype(np.int64)
+    values = np.tile(raw.view(np.int8) if signed else raw, (components, 1)).astype(np.int64)
     if layer.convert:
         offsets = np.broadcast_to(np.array(layer.cvt_offset), components)[:, np.newaxis]
         values = round_shift_saturate((values - offsets) * layer.cvt_scale, layer.cvt_truncate, 17)
     return (saturate(values, 8) + isa.bias).astype(np.int16)
-
-

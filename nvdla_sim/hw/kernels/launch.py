@@ -1,27 +1,28 @@
 """One launch made ready to run: memory bound, weights packed, the kernel chosen.
 
-What the kernels do not run is listed in ``runs`` and ``conv_plan.runs``, and is left to the references: no int8
-network needs it.
+What the kernels do not run is listed in ``runs`` and ``conv_plan.runs``, and is left to the references: no
+int8 network needs it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.conv import ConvLayer
 from nvdla_sim.hw.kernels import conv_plan
 from nvdla_sim.hw.kernels._memory import aligned
-from nvdla_sim.hw.kernels.binding import Binding, Cube, Region, fill, one
+from nvdla_sim.hw.kernels._record import Arguments, fill, one
+from nvdla_sim.hw.kernels.binding import Binding, Cube, Region
 from nvdla_sim.hw.kernels.cdp import CDP, fill_cdp, run_cdp
 from nvdla_sim.hw.kernels.conv import CONV, convolution
-from nvdla_sim.hw.kernels.microkernel import GROUP, Isa
+from nvdla_sim.hw.kernels.microkernel import Isa
 from nvdla_sim.hw.kernels.pdp import PDP, fill_pdp, run_pdp
-from nvdla_sim.hw.kernels.sdp import SDP, fill_finish, groups_of, run_sdp
+from nvdla_sim.hw.kernels.sdp import Call, bind_end, bind_sdp, groups_of, keep_starts
+from nvdla_sim.hw.kernels.weights import pack_weights
 from nvdla_sim.hw.launch import Launch
 from nvdla_sim.hw.memory import Ports
 from nvdla_sim.hw.sdp import SdpLayer
@@ -47,7 +48,9 @@ def runs(launch: Launch) -> bool:
         launch.rubik is None
         and launch.bdma is None
         and (conv is None or (sdp is not None and conv_plan.runs(conv)))
-        and (sdp is None or (sdp.itemsize == sdp.source_itemsize == sdp.out_itemsize == 1 and not sdp.compares))
+        and (
+            sdp is None or (sdp.itemsize == sdp.source_itemsize == sdp.out_itemsize == 1 and not sdp.compares)
+        )
         and (pdp is None or pdp.itemsize == 1)
         and (cdp is None or cdp.itemsize == 1)
     )
@@ -76,7 +79,8 @@ class _Binder:
         if launch.cdp is not None:
             return self._cdp(launch)
         if launch.sdp is None:
-            assert launch.pdp is not None and launch.pdp.source is not None
+            assert launch.pdp is not None
+            assert launch.pdp.source is not None
             source = self._cube(launch.pdp.source, launch.pdp.channels, launch.pdp.height, launch.pdp.width)
             return self._pdp(launch, source)
         if launch.pdp is None:
@@ -92,7 +96,7 @@ class _Binder:
 
         return both
 
-    def _call(self, kernel: Callable[[NDArray[np.void]], None], ops: NDArray[np.void]) -> Run:
+    def _call(self, kernel: Callable[[Arguments], None], ops: Arguments) -> Run:
         def run(binding: Binding = self.binding) -> None:
             kernel(ops)
 
@@ -115,40 +119,38 @@ class _Binder:
         address = self.binding.keep(aligned(surfaces * surf))
         return Cube(address, surf, line, atom, surfaces, Region(address, address + surfaces * surf))
 
-    def _starts(self, op: Any, values: NDArray[np.int64]) -> None:
-        starts = aligned(values.size, np.int32)
-        starts[:] = values
-        op["start"] = self.binding.keep(starts)
-
     def _sdp(self, conv: ConvLayer | None, layer: SdpLayer, destination: Cube) -> Run | None:
-        groups = groups_of(self.config, destination.surfaces)
-        source = None
         if conv is None:
             assert layer.source is not None
             source = self._cube(layer.source, layer.channels, layer.height, layer.width)
-            ops = one(SDP)
-            op = ops[0]
-            source.fill(op["source"])
-            fill(op, {"width": layer.width, "height": layer.height, "groups": groups})
-            largest, start = np.full(groups * GROUP, 128), np.zeros(groups * GROUP, np.int64)
-            run = self._call(run_sdp, ops)
+            call, read = bind_sdp(self.config, layer, self.binding, source, destination)
+            read = [source, *read]
         else:
-            ops = one(CONV)
-            op = ops[0]
-            weights = conv_plan.pack_weights(self.config, conv, self.isa, self.binding)
-            address = self.binding.keep(weights.packed)
-            fill(op, {"groups": groups, "weights": address, "group_bytes": weights.group_bytes})
-            conv_plan.plan(self.config, conv, self.isa, self.binding, op, destination.region)
-            op["end"]["stages"]["clip_truncate"] = conv.clip_truncate
-            largest, start = weights.largest, weights.start
-            run = self._call(convolution(self.isa), ops)
-        simple = None if conv is not None and conv.clip_truncate else largest
-        added, read = fill_finish(self.config, layer, self.binding, op["end"], destination, simple)
-        self._starts(op, start + added)
-        cubes = [*read, *([source] if source else [])]
-        if any(cube.region.overlaps(destination.region) and not cube.same_elements(destination) for cube in cubes):
+            call, read = self._conv(conv, layer, destination)
+        if any(
+            cube.region.overlaps(destination.region) and not cube.same_elements(destination) for cube in read
+        ):
             return None
-        return run
+        return self._call(*call)
+
+    def _conv(self, conv: ConvLayer, layer: SdpLayer, destination: Cube) -> tuple[Call, list[Cube]]:
+        ops = one(CONV)
+        op = ops[0]
+        stream = self.binding.frozen_bytes(conv.weight_ram_type, conv.weight_address, conv.weight_bytes)
+        weights = pack_weights(self.config, conv, self.isa, stream)
+        conv_plan.fill_input(self.config, conv, self.isa, self.binding, op, destination)
+        largest = None if conv.clip_truncate else weights.largest
+        start, read = bind_end(self.config, layer, self.binding, op["end"], destination, largest)
+        op["end"]["stages"]["clip_truncate"] = conv.clip_truncate
+        fill(
+            op,
+            {
+                "groups": groups_of(self.config, destination.surfaces),
+                "weights": self.binding.keep(weights.packed),
+            }
+            | {"group_bytes": weights.group_bytes, "start": keep_starts(self.binding, weights.start + start)},
+        )
+        return (convolution(self.isa), ops), read
 
     def _pdp(self, launch: Launch, source: Cube) -> Run | None:
         layer = launch.pdp

@@ -11,35 +11,35 @@ from numpy.typing import NDArray
 from nvdla_sim.hw import lut as reference
 from nvdla_sim.hw.kernels._jit import part
 from nvdla_sim.hw.kernels._memory import address_of, int16_at
+from nvdla_sim.hw.kernels._record import Int, Record, fill, integers
 from nvdla_sim.hw.kernels.arith import round_shift, saturate, signed_shift_saturate
 
-_SLOPE = np.dtype([(name, np.int64) for name in ("base", "scale", "shift")])
+_SLOPE = np.dtype(integers("base", "scale", "shift"))
 _TABLE = np.dtype(
-    [(name, np.int64) for name in ("entries", "last", "exponent", "offset", "select", "start")]
-    + [("underflow", _SLOPE), ("overflow", _SLOPE)]
+    [
+        *integers("entries", "last", "exponent", "offset", "select", "start"),
+        ("underflow", _SLOPE),
+        ("overflow", _SLOPE),
+    ]
 )
 LUT = np.dtype(
-    [("le", _TABLE), ("lo", _TABLE)]
-    + [(name, np.int64) for name in ("lo_on_underflow", "lo_on_overflow", "lo_on_hybrid")]
+    [("le", _TABLE), ("lo", _TABLE), *integers("lo_on_underflow", "lo_on_overflow", "lo_on_hybrid")]
 )
 
 
-def fill(record: Any, lut: reference.Lut) -> list[NDArray[np.int16]]:
-    """Write ``lut`` into a LUT record; the arrays returned have to live as long as the record is used."""
+def fill_lut(record: Any, lut: reference.Lut) -> list[NDArray[np.int16]]:
+    """Set a LUT record; the arrays returned have to live as long as the record is used."""
     kept = []
-    for name in ("le", "lo"):
-        table = getattr(lut, name)
+    for name, table in (("le", lut.le), ("lo", lut.lo)):
         entries = np.ascontiguousarray(table.entries, np.int16)
         kept.append(entries)
         place = record[name]
-        place["entries"], place["last"] = address_of(entries), entries.size - 1
-        for field in ("exponent", "offset", "select", "start"):
-            place[field] = getattr(table, field)
-        for side in ("underflow", "overflow"):
-            for field in _SLOPE.names:
-                place[side][field] = getattr(getattr(table, side), field)
-    for field in ("lo_on_underflow", "lo_on_overflow", "lo_on_hybrid"):
-        record[field] = getattr(lut, field)
+        fill(place, {"entries": address_of(entries), "last": entries.size - 1, "exponent": table.exponent})
+        fill(place, {"offset": table.offset, "select": table.select, "start": table.start})
+        fill(place["underflow"], vars(table.underflow))
+        fill(place["overflow"], vars(table.overflow))
+    priorities = ("lo_on_underflow", "lo_on_overflow", "lo_on_hybrid")
+    fill(record, {field: getattr(lut, field) for field in priorities})
     return kept
 
 
@@ -47,19 +47,19 @@ _UNDERFLOW, _HIT, _OVERFLOW = -1, 0, 1
 
 
 @part
-def lookup_sdp(lut: Any, x: int) -> int:
+def lookup_sdp(lut: Record, x: Int) -> Int:
     """Stage Y's answer for a 32-bit value: 32 bits, from a fraction of 35 bits."""
     return _lookup(lut, x, 35, 32)
 
 
 @part
-def lookup_cdp(lut: Any, x: int) -> int:
+def lookup_cdp(lut: Record, x: Int) -> Int:
     """CDP's answer for a 38-bit value: 16 bits, from a fraction of 16 bits."""
     return _lookup(lut, x, 16, 16)
 
 
 @part
-def _lookup(lut: Any, x: int, fraction_bits: int, bits: int) -> int:
+def _lookup(lut: Record, x: Int, fraction_bits: Int, bits: Int) -> Int:
     le, le_state = _ask(lut.le, x, fraction_bits, bits)
     lo, lo_state = _ask(lut.lo, x, fraction_bits, bits)
     if le_state == lo_state:
@@ -76,7 +76,7 @@ def _lookup(lut: Any, x: int, fraction_bits: int, bits: int) -> int:
 
 
 @part
-def _ask(table: Any, x: int, fraction_bits: int, bits: int) -> tuple[int, int]:
+def _ask(table: Record, x: Int, fraction_bits: Int, bits: Int) -> tuple[Int, Int]:
     """One table's answer, saturated to ``bits``, and whether it underflowed, hit or overflowed."""
     entries = int16_at(table.entries)
     distance = x - table.start
@@ -106,6 +106,6 @@ def _ask(table: Any, x: int, fraction_bits: int, bits: int) -> tuple[int, int]:
 
 
 @part
-def _continue(slope: Any, edge: int, x: int, bits: int) -> int:
+def _continue(slope: Record, edge: Int, x: Int, bits: Int) -> Int:
     step = signed_shift_saturate((x - slope.base) * slope.scale, slope.shift, 32)
     return saturate(edge + step, bits)

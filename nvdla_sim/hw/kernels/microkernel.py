@@ -1,10 +1,10 @@
 """The innermost loops of a convolution: 7 or 14 pixels times 32 kernels, in one form for each kind of CPU.
 
-    tile[pixel, kernel] = start[kernel] + sum over steps s, lanes l of data[pixel, s, l] * weights[s, kernel, l]
+    tile[pixel, kernel] = start[kernel] + sum of data[pixel, step, lane] * weights[step, kernel, lane]
 
-A step is four bytes of data. The data of a run of pixels lie ``pixel_step`` bytes apart in the packed input; for
-one pixel they are pieces ("taps": a byte offset and a number of steps each) of it. All of that is known at run
-time only, so one compiled form serves every atom, kernel size, stride and dilation.
+A step is four bytes of data. The data of a run of pixels lie ``pixel_step`` bytes apart in the packed input;
+for one pixel they are pieces ("taps": a byte offset and a number of steps each) of it. All of that is known
+at run time only, so one compiled form serves every atom, kernel size, stride and dilation.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from nvdla_sim.hw.kernels._jit import part, target
+from nvdla_sim.hw.kernels._record import Int
 from nvdla_sim.hw.kernels._vector import I8, I16, I32, I64, Code, Value, routine, vector
 
 RUN = 7  # pixels that lie next to each other: most networks' widths are multiples of 7
@@ -27,35 +27,37 @@ TAP = np.dtype([("offset", np.int64), ("steps", np.int64)])
 
 @dataclass(frozen=True)
 class Isa:
-    """A kind of CPU: how data and weights are packed for it, and its multiply.
-
-    ``element``: the type of packed data and weights, 4 // itemsize of them in a step. ``bias``: what is added to
-    each packed input element; the accumulators have to start at ``-bias * sum(weights)``.
-    """
+    """A kind of CPU: how data and weights are packed for it, and its multiply."""
 
     name: str
-    element: type[np.generic]
-    bias: int
+    element: type[np.generic]  # of the packed input
+    weight: type[np.generic]  # of the packed weights, as wide
+    bias: int  # added to each packed element: the accumulators have to start at -bias * sum(weights)
     lanes: int  # kernels of a vector register
     vectors: int  # registers of kernels; lanes * vectors divides GROUP
     pair_runs: bool  # whether the accumulators of two runs fit the registers
     multiply: Callable[[Code, Value, Value, Value], Value]  # accumulators, data of one pixel, weights
 
     @property
+    def itemsize(self) -> int:
+        """Bytes of a packed element."""
+        return np.dtype(self.element).itemsize
+
+    @property
     def lanes_per_step(self) -> int:
-        return 4 // np.dtype(self.element).itemsize
+        """Channels of a step."""
+        return 4 // self.itemsize
 
 
 def _multiply_vnni(code: Code, total: Value, data: Value, weights: Value) -> Value:
     """u8 data times s8 weights, four products in each 32-bit lane; nothing saturates."""
     bits = code.builder.bitcast
-    return code.call(
-        "llvm.x86.avx512.vpdpbusd.512", total.type, total, bits(data, _bytes(total)), bits(weights, _bytes(total))
-    )
+    kind = vector(I8, 4 * total.type.count)
+    return code.call("llvm.x86.avx512.vpdpbusd.512", total.type, total, bits(data, kind), bits(weights, kind))
 
 
 def _multiply_pairs(code: Code, total: Value, data: Value, weights: Value) -> Value:
-    """int16 pairs: LLVM makes vpdpwssd, vpmaddwd, pmaddwd or widening multiplies of it, whatever the CPU has."""
+    """int16 pairs; LLVM makes vpdpwssd, vpmaddwd, pmaddwd or widening multiplies of it: what the CPU has."""
     builder, lanes = code.builder, total.type.count
     wide = vector(I32, 2 * lanes)
     a, b = (builder.sext(builder.bitcast(v, vector(I16, 2 * lanes)), wide) for v in (data, weights))
@@ -64,22 +66,18 @@ def _multiply_pairs(code: Code, total: Value, data: Value, weights: Value) -> Va
     return builder.add(builder.add(even, odd), total)
 
 
-def _bytes(of: Value) -> Any:
-    return vector(I8, 4 * of.type.count)
-
-
 @functools.cache
 def isa_named(name: str) -> Isa:
-    """"vnni" (AVX-512 VNNI) or "portable"."""
+    """The form of this name: "vnni" (AVX-512 VNNI) or "portable"."""
     if name == "vnni":
-        return Isa("vnni", np.uint8, 128, 16, 2, True, _multiply_vnni)
+        return Isa("vnni", np.uint8, np.int8, 128, 16, 2, True, _multiply_vnni)
     if "avx512bw" in target()[2]:
-        return Isa("portable", np.int16, 0, 16, 2, True, _multiply_pairs)
-    return Isa("portable", np.int16, 0, 8, 2, False, _multiply_pairs)
+        return Isa("portable", np.int16, np.int16, 0, 16, 2, True, _multiply_pairs)
+    return Isa("portable", np.int16, np.int16, 0, 8, 2, False, _multiply_pairs)
 
 
 def best_isa() -> Isa:
-    """The fastest form that this CPU has: the compiler aborts the process on an instruction that is missing."""
+    """The fastest form for this CPU. A missing instruction is no error: LLVM aborts the process on it."""
     return isa_named("vnni" if "avx512vnni" in target()[2] else "portable")
 
 
@@ -88,24 +86,15 @@ def _block(isa: Isa, runs: int, pixels: int) -> Callable[..., None]:
     kind = vector(I32, isa.lanes)
     row = 4 * isa.lanes
 
-    def body(
-        code: Code,
-        data_0: Value,
-        data_1: Value,
-        taps: Value,
-        tap_count: Value,
-        pixel_step: Value,
-        weights: Value,
-        start: Value,
-        tile: Value,
-    ) -> None:
+    def body(code: Code, *values: Value) -> None:
+        first, second, taps, tap_count, pixel_step, weights, start, tile = values
         offsets = [code.times(pixel_step, p) for p in range(pixels)]
         initial = [code.load(kind, code.add(start, row * v)) for v in range(isa.vectors)]
 
         def tap(index: Value, values: list[Value]) -> list[Value]:
             entry = code.add(taps, code.times(index, TAP.itemsize))
             offset, steps = code.load(I64, entry), code.load(I64, code.add(entry, 8))
-            bases = [code.add(data, offset) for data in (data_0, data_1)[:runs]]
+            bases = [code.add(data, offset) for data in (first, second)[:runs]]
 
             def step(index: Value, values: list[Value]) -> list[Value]:
                 at, totals = values[0], iter(values[1:])
@@ -130,8 +119,8 @@ def _block(isa: Isa, runs: int, pixels: int) -> Callable[..., None]:
 def tile_multiplier(isa: Isa) -> Callable[..., None]:
     """``multiply(data, runs, run, taps, tap_count, pixel_step, weights, start, tile)`` for kernels.
 
-    ``data``: addresses of the first pixel of each of ``runs`` runs, each of ``run`` pixels: RUN or 1. ``tile``:
-    address of int32 [runs * run, GROUP].
+    ``data``: addresses of the first pixel of each of ``runs`` runs, each of ``run`` pixels: RUN or 1.
+    ``tile``: address of int32 [runs * run, GROUP].
     """
     columns = 4 * isa.lanes * isa.vectors
     single, one = _block(isa, 1, RUN), _block(isa, 1, 1)
@@ -141,14 +130,14 @@ def tile_multiplier(isa: Isa) -> Callable[..., None]:
     @part
     def multiply(
         data: Sequence[int],
-        runs: int,
-        run: int,
-        taps: int,
-        tap_count: int,
-        pixel_step: int,
-        weights: int,
-        start: int,
-        tile: int,
+        runs: Int,
+        run: Int,
+        taps: Int,
+        tap_count: Int,
+        pixel_step: Int,
+        weights: Int,
+        start: Int,
+        tile: Int,
     ) -> None:
         for column in range(0, TILE_ROW, columns):
             w, s, t, i = weights + column, start + column, tile + column, 0

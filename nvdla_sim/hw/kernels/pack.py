@@ -1,51 +1,54 @@
 """The input of a convolution, copied from memory into the form the microkernels read.
 
-The copy holds the rows that a chunk of output rows needs, padded, converted, as [surface, row, column, channel] of
-``Isa.element`` plus ``Isa.bias``. Columns and rows that no window meets are left out where the kernel is one wide
-or high. Pixel lines are [row, column * components + component].
+The copy holds the rows that a chunk of output rows needs, padded, converted, as [surface, row, column,
+channel] of ``Isa.element`` plus ``Isa.bias``. Columns and rows that no window meets are left out where the
+kernel is one wide or high. Pixel lines are [row, column * components + component].
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from nvdla_sim.hw.kernels._jit import part
-from nvdla_sim.hw.kernels._memory import int8_at, int16_at, int32_at, int64_at, uint8_at
-
-Record = Any  # a numba record
+from nvdla_sim.hw.kernels._memory import int8_at, int16_at, int64_at, uint8_at
+from nvdla_sim.hw.kernels._record import Int, Record, integers
 
 COPY, LOOK_UP, PIXELS = 0, 1, 2
 INPUT = np.dtype(
     [
-        (name, np.int64)
-        for name in (
-            "mode",  # COPY: bytes as they are; LOOK_UP: through ``table``; PIXELS: components through ``table``
-            "address", "surf", "line", "surfaces", "width", "height",
-            "pixel",  # bytes of an atom, or of a pixel in memory
-            "table",  # address of int16 [component, 256]: what each byte becomes, bias included
-            "components", "component_0", "component_1", "component_2", "component_3",  # which byte of the pixel
-            "pad_left", "pad_top",
-            "pad",  # the packed padding element
-            "itemsize",  # bytes of a packed element: 1 or 2
-            "column_step", "row_step",  # in the input, from one packed column or row to the next
-            "columns",  # packed columns (elements for pixels)
-            "rows_per_output", "rows_first",  # packed rows: rows_first + rows_per_output * (outputs - 1)
-            "stride_y",
-            "row_bytes", "plane_bytes",  # of the packed rows and surfaces
-        )
+        # COPY: bytes as they are; LOOK_UP: through ``table``; PIXELS: components through ``table``
+        *integers("mode", "address", "surf", "line", "surfaces", "width", "height"),
+        # bytes of an atom, or of a pixel in memory
+        *integers("pixel"),
+        # address of int16 [component, 256]: what each byte becomes, bias included
+        *integers("table", "components"),
+        # which byte of the pixel each component is
+        *integers("component_0", "component_1", "component_2", "component_3"),
+        # ``pad``: the packed padding element
+        *integers("pad_left", "pad_top", "pad"),
+        # bytes of a packed element; steps in the input from one packed column or row to the next
+        *integers("itemsize", "column_step", "row_step"),
+        # packed columns (elements for pixels), and rows: rows_first + rows_per_output * (outputs - 1)
+        *integers("columns", "rows_per_output", "rows_first", "stride_y"),
+        # of packed rows and surfaces
+        *integers("row_bytes", "plane_bytes"),
+        # 1: packed rows are the input's lines, without gaps here and there
+        *integers("whole_lines"),
     ]
-)  # fmt: skip
+)
 _SIGN_BITS = -0x7F7F7F7F7F7F7F80  # 0x80 in each byte: adds 128 to an int8, giving uint8
 
 
 @part
-def pack(source: Record, first_output: int, outputs: int, packed: int) -> None:
+def pack(source: Record, first_output: Int, outputs: Int, packed: Int) -> None:
     """Pack what the output rows ``first_output`` .. + ``outputs`` need to the address ``packed``."""
     rows = source.rows_first + source.rows_per_output * (outputs - 1)
     top = first_output * source.stride_y - source.pad_top
     for surface in range(source.surfaces):
+        if source.whole_lines == 1 and top >= 0 and top + rows <= source.height:
+            place = source.address + surface * source.surf + top * source.line
+            _pack_bytes(source, place, packed + surface * source.plane_bytes, rows * source.line)
+            continue
         for row in range(rows):
             y = top + row * source.row_step
             target = packed + surface * source.plane_bytes + row * source.row_bytes
@@ -59,7 +62,7 @@ def pack(source: Record, first_output: int, outputs: int, packed: int) -> None:
 
 
 @part
-def _fill(source: Record, target: int, count: int) -> None:
+def _fill(source: Record, target: Int, count: Int) -> None:
     """``count`` bytes, whole elements of padding."""
     if source.itemsize == 1:
         narrow = uint8_at(target)
@@ -72,7 +75,7 @@ def _fill(source: Record, target: int, count: int) -> None:
 
 
 @part
-def _pack_atoms(source: Record, line: int, target: int) -> None:
+def _pack_atoms(source: Record, line: Int, target: Int) -> None:
     """One line of a feature cube."""
     atom, step, columns = source.pixel, source.column_step, source.columns
     atom_bytes = atom * source.itemsize
@@ -81,7 +84,9 @@ def _pack_atoms(source: Record, line: int, target: int) -> None:
     _fill(source, target, begin * atom_bytes)
     _fill(source, target + end * atom_bytes, source.row_bytes - end * atom_bytes)
     if step == 1:
-        _pack_bytes(source, line + (begin - source.pad_left) * atom, target + begin * atom_bytes, (end - begin) * atom)
+        _pack_bytes(
+            source, line + (begin - source.pad_left) * atom, target + begin * atom_bytes, (end - begin) * atom
+        )
     else:
         for column in range(begin, end):
             place = line + (column * step - source.pad_left) * atom
@@ -89,7 +94,7 @@ def _pack_atoms(source: Record, line: int, target: int) -> None:
 
 
 @part
-def _pack_bytes(source: Record, place: int, target: int, count: int) -> None:
+def _pack_bytes(source: Record, place: Int, target: Int, count: Int) -> None:
     """``count`` int8 elements, a multiple of 8."""
     if source.mode == LOOK_UP:
         raw, table = uint8_at(place), int16_at(source.table)
@@ -106,7 +111,7 @@ def _pack_bytes(source: Record, place: int, target: int, count: int) -> None:
 
 
 @part
-def _put(source: Record, target: int, index: int, element: int) -> None:
+def _put(source: Record, target: Int, index: Int, element: Int) -> None:
     if source.itemsize == 1:
         uint8_at(target)[index] = element
     else:
@@ -114,7 +119,7 @@ def _put(source: Record, target: int, index: int, element: int) -> None:
 
 
 @part
-def _pack_pixels(source: Record, line: int, target: int) -> None:
+def _pack_pixels(source: Record, line: Int, target: Int) -> None:
     """One line of an image: its components in the order in which the convolution sees them."""
     components = source.components
     begin = source.pad_left * components

@@ -9,30 +9,31 @@ from numpy.typing import NDArray
 
 from nvdla_sim.hw.kernels._jit import kernel, part
 from nvdla_sim.hw.kernels._memory import int8_at, int64_at
+from nvdla_sim.hw.kernels._record import Arguments, Int, Record, fill, integers
 from nvdla_sim.hw.kernels._vector import I8, Code, Value, routine, vector
 from nvdla_sim.hw.kernels.arith import round_shift, wrap
-from nvdla_sim.hw.kernels.binding import Cube, fill
+from nvdla_sim.hw.kernels.binding import Cube
 from nvdla_sim.hw.kernels.block import CUBE
 from nvdla_sim.hw.pdp import PdpLayer, PoolingMethod
 
-Record = Any  # a numba record
-
-PDP = np.dtype(
-    [("source", CUBE), ("destination", CUBE)]
-    + [
-        (name, np.int64)
-        for name in (
-            "average", "flip",  # flip: 0 for the maximum; -1 turns all bits, which makes it the minimum
-            "width", "height", "out_width", "out_height",
-            "kernel_width", "kernel_height", "stride_x", "stride_y", "pad_left", "pad_top",
-            "pad_sums", "recip_width", "recip_height",  # pad_sums: address of int64 [8]
-        )
-    ]
+_SIZES = (
+    "width", "height", "out_width", "out_height", "kernel_width", "kernel_height", "stride_x", "stride_y",
+    "pad_left", "pad_top", "recip_width", "recip_height",
 )  # fmt: skip
+PDP = np.dtype(
+    [
+        ("source", CUBE),
+        ("destination", CUBE),
+        *integers("average"),
+        *integers("flip"),  # 0 for the maximum; -1 turns all bits, which makes it the minimum
+        *integers(*_SIZES),
+        *integers("pad_sums"),  # address of int64 [8]
+    ]
+)
 
 
 @kernel()
-def run_pdp(ops: NDArray[np.void]) -> None:
+def run_pdp(ops: Arguments) -> None:
     """Pool one cube; ``ops``: a PDP array of one element."""
     op = ops[0]
     sums = np.empty(op.source.pixel, np.int64)
@@ -47,14 +48,14 @@ def run_pdp(ops: NDArray[np.void]) -> None:
 
 
 @part
-def _window(at: int, stride: int, pad: int, kernel: int, size: int) -> tuple[int, int]:
+def _window(at: Int, stride: Int, pad: Int, kernel: Int, size: Int) -> tuple[Int, Int]:
     """The elements [first, last) of the cube that the ``at``-th window meets along one axis."""
     first = at * stride - pad
     return max(first, 0), min(first + kernel, size)
 
 
 @part
-def _extreme_line(op: Record, oy: int, source: int, target: int) -> None:
+def _extreme_line(op: Record, oy: Int, source: Int, target: Int) -> None:
     """One output line: windows that lie inside the cube in one go, those over an edge one by one."""
     atom, line = op.source.pixel, op.source.line
     top, bottom = _window(oy, op.stride_y, op.pad_top, op.kernel_height, op.height)
@@ -76,20 +77,11 @@ def _extreme_line(op: Record, oy: int, source: int, target: int) -> None:
 
 
 def _extreme(atom: int) -> Any:
-    """``count`` output atoms from ``target`` on, windows ``step`` bytes apart: the largest of rows x columns."""
+    """``count`` atoms from ``target`` on, each the largest of rows x columns; windows are ``step`` bytes apart."""
     kind = vector(I8, atom)
 
-    def body(
-        code: Code,
-        target: Value,
-        source: Value,
-        rows: Value,
-        line: Value,
-        columns: Value,
-        count: Value,
-        step: Value,
-        flip: Value,
-    ) -> None:
+    def body(code: Code, *values: Value) -> None:
+        target, source, rows, line, columns, count, step, flip = values
         builder = code.builder
         turned = code.splat(builder.trunc(flip, I8), atom)
 
@@ -118,7 +110,7 @@ _extreme_8, _extreme_16, _extreme_32 = (_extreme(atom) for atom in (8, 16, 32))
 
 
 @part
-def _average_line(op: Record, oy: int, source: int, target: int, sums: NDArray[np.int64]) -> None:
+def _average_line(op: Record, oy: Int, source: Int, target: Int, sums: NDArray[np.int64]) -> None:
     """Sum with what the padding adds, times both reciprocals, each rounded; the result wraps."""
     atom, line, pad_sums = op.source.pixel, op.source.line, int64_at(op.pad_sums)
     top, bottom = _window(oy, op.stride_y, op.pad_top, op.kernel_height, op.height)
@@ -141,10 +133,6 @@ def fill_pdp(layer: PdpLayer, op: Any, source: Cube, destination: Cube, pad_sums
     """Fill a PDP record; ``pad_sums``: the address of the layer's eight sums."""
     source.fill(op["source"])
     destination.fill(op["destination"])
-    for name in PDP.names[4:-3]:
-        op[name] = getattr(layer, name)
-    fill(
-        op,
-        {"average": layer.method is PoolingMethod.AVERAGE, "flip": -(layer.method is PoolingMethod.MIN)}
-        | {"pad_sums": pad_sums, "recip_width": layer.recip_width, "recip_height": layer.recip_height},
-    )
+    fill(op, {name: getattr(layer, name) for name in _SIZES})
+    average, least = (layer.method is method for method in (PoolingMethod.AVERAGE, PoolingMethod.MIN))
+    fill(op, {"average": average, "flip": -least, "pad_sums": pad_sums})

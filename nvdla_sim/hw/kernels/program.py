@@ -79,7 +79,9 @@ def kernel_executor(
         if prepared is None:
             return execute(launch)
         if _counts(launch):
-            places = [ports.port(ram_type).view(address, size) for ram_type, address, size in writes(config, launch)]
+            places = [
+                ports.port(ram_type).view(address, size) for ram_type, address, size in writes(config, launch)
+            ]
             before = [place.copy() for place in places]
             counters = execute(launch)
             for place, old in zip(places, before, strict=True):
@@ -119,7 +121,7 @@ def _empty(buffer: ConvBuffer, layer: ConvLayer) -> None:
 
 
 def _use_buffer(launches: Sequence[Launch]) -> list[bool]:
-    """For each launch whether it takes something from the convolution buffer, or the next convolution does."""
+    """For each launch whether it or the next convolution takes something from the convolution buffer."""
     use = [False] * len(launches)
     last: int | None = None
     for index, launch in enumerate(launches):
@@ -141,9 +143,13 @@ def _fetch_kept_weights(launches: Sequence[Launch], ports: Ports, changing: Sequ
         conv = launch.conv
         if conv is not None:
             if before is not None and conv.weight_reuse and _same_weights(before, conv, ports, changing):
-                place = (before.weight_ram_type, before.weight_address, before.weight_bytes)
-                names = ("weight_ram_type", "weight_address", "weight_bytes")
-                conv = replace(conv, weight_reuse=False, **dict(zip(names, place, strict=True)))
+                conv = replace(
+                    conv,
+                    weight_reuse=False,
+                    weight_ram_type=before.weight_ram_type,
+                    weight_address=before.weight_address,
+                    weight_bytes=before.weight_bytes,
+                )
                 launch = replace(launch, conv=conv)
             before = conv
         result.append(launch)

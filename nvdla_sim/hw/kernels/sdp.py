@@ -1,8 +1,8 @@
-"""SDP prepared for the kernels, and the kernel for a source in memory."""
+"""SDP prepared for the kernels, and the kernel for a source in memory and any mode."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,43 +11,115 @@ from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.kernels import lut
 from nvdla_sim.hw.kernels._jit import kernel
 from nvdla_sim.hw.kernels._memory import ALIGNMENT, aligned, aligned_address, in_use
-from nvdla_sim.hw.kernels.binding import Binding, Cube, fill
+from nvdla_sim.hw.kernels._record import Arguments, fill, integers, one
+from nvdla_sim.hw.kernels.binding import Binding, Cube
 from nvdla_sim.hw.kernels.block import CUBE, SLOTS, Slots, gather
-from nvdla_sim.hw.kernels.finish import ALL_STAGES, FINISH, finish
-from nvdla_sim.hw.kernels.fold import fold
-from nvdla_sim.hw.kernels.microkernel import GROUP, TILE_ROW
+from nvdla_sim.hw.kernels.finish import ALL_STAGES, BLOCK_BYTES, FINISH, finish
+from nvdla_sim.hw.kernels.flat import FLAT, run_flat
+from nvdla_sim.hw.kernels.fold import Segment, fold
+from nvdla_sim.hw.kernels.microkernel import GROUP
 from nvdla_sim.hw.kernels.requant import TABLE, table
 from nvdla_sim.hw.kernels.stages import NONE
 from nvdla_sim.hw.sdp import OperandMemory, SdpLayer, XStage, YStage
 
 Int64 = NDArray[np.int64]
+Call = tuple[Any, NDArray[np.void]]  # a kernel and what it takes
 
-SDP = np.dtype(
-    [("source", CUBE), ("end", FINISH)]
-    + [(name, np.int64) for name in ("width", "height", "groups", "start")]  # start: int32 [groups, GROUP]
-)
+SDP = np.dtype([("source", CUBE), ("end", FINISH), *integers("width", "height", "groups")])
+_LARGEST = 128  # of an int8 source
 
 
 @kernel()
-def run_sdp(ops: NDArray[np.void]) -> None:
+def run_sdp(ops: Arguments) -> None:
     """SDP of an int8 cube in memory; ``ops``: an SDP array of one element."""
     op = ops[0]
-    slots = Slots(np.empty(SLOTS, np.int32), np.empty(SLOTS, np.int32), np.zeros(SLOTS, np.int32))
-    room = np.empty(SLOTS * (TILE_ROW + GROUP) + ALIGNMENT, np.uint8)
-    tile = aligned_address(room)
+    slots = Slots(np.empty(SLOTS, np.int32), np.empty(SLOTS, np.int32), np.empty(SLOTS, np.int64))
+    room = np.empty(BLOCK_BYTES + ALIGNMENT, np.uint8)
+    block = aligned_address(room)
     pixels = op.width * op.height
     y, x = 0, 0
     for begin in range(0, pixels, SLOTS):
         count = min(SLOTS, pixels - begin)
         for slot in range(count):
             slots.y[slot], slots.x[slot] = y, x
+            slots.out[slot] = y * op.end.destination.line + x * op.end.destination.pixel
             x += 1
             if x == op.width:
                 x, y = 0, y + 1
         for group in range(op.groups):
-            gather(op.source, group, slots, 0, count, op.start + group * TILE_ROW, tile)
-            finish(op.end, group, slots, 0, count, tile, tile + SLOTS * TILE_ROW)
+            gather(op.source, group, slots, 0, count, block)
+            finish(op.end, group, slots, 0, count, block)
     in_use(room)
+
+
+def bind_sdp(
+    config: Config, layer: SdpLayer, binding: Binding, source: Cube, destination: Cube
+) -> tuple[Call, list[Cube]]:
+    """The kernel call for a source in memory, and the cubes that it reads beside the source."""
+    surfaces, atom = source.surfaces, config.atom
+    segments = _folded(config, layer, binding, surfaces, np.full(surfaces * atom, _LARGEST))
+    points = segments and _points(config, layer, binding, segments, surfaces)
+    if segments is None or (points and points.itemsize != 1):
+        ops = one(SDP)
+        op = ops[0]
+        source.fill(op["source"])
+        fill(op, {"width": layer.width, "height": layer.height, "groups": groups_of(config, surfaces)})
+        read = _fill_stages(config, layer, binding, op["end"], destination)
+        return (run_sdp, ops), read
+
+    def by_slot(values: Int64) -> Int64:
+        return np.tile(values.reshape(surfaces, atom), (1, GROUP // atom)).ravel()
+
+    ops = one(FLAT)
+    op = ops[0]
+    cubes = [source, destination, *([points.cube] if points else [])]
+    line = layer.width * atom
+    lines, line_bytes = layer.height, line
+    if all(cube.line == line for cube in cubes):
+        lines, line_bytes = 1, layer.height * line
+    for name, cube in zip(("source", "destination", "points"), cubes, strict=False):
+        cube.fill(op[name])
+    arranged = [segment.arranged(by_slot) for segment in segments]
+    form = _keep_table(binding, op, arranged)
+    fill(
+        op,
+        {"lines": lines, "line_bytes": line_bytes, "form": form}
+        | {"start": keep_starts(binding, arranged[0].start)}
+        | {"points_segment": points.segment if points else -1, "points_shift": points.shift if points else 0},
+    )
+    return (run_flat, ops), [points.cube] if points else []
+
+
+def bind_end(
+    config: Config, layer: SdpLayer, binding: Binding, end: Any, destination: Cube, largest: Int64 | None
+) -> tuple[Int64, list[Cube]]:
+    """Fill the FINISH record of a convolution.
+
+    ``largest``: for each lane of all groups the bound of |accumulator|; None when it has to be shifted first.
+    Gives what the accumulators have to start at beside what they do anyway, int64 [lane], and the cubes that
+    are read.
+    """
+    surfaces = destination.surfaces
+    lanes = groups_of(config, surfaces) * GROUP
+    used = surfaces * config.atom
+    segments = None if largest is None else _folded(config, layer, binding, surfaces, largest[:used])
+    if segments is None:
+        return np.zeros(lanes, np.int64), _fill_stages(config, layer, binding, end, destination)
+    destination.fill(end["destination"])
+    arranged = [segment.arranged(lambda v: np.pad(v, (0, lanes - used), mode="edge")) for segment in segments]
+    end["form"] = _keep_table(binding, end, arranged)
+    points = _points(config, layer, binding, segments, surfaces)
+    if points is not None:
+        points.cube.fill(end["points"])
+        fill(
+            end,
+            {
+                "points_itemsize": points.itemsize,
+                "points_shift": points.shift,
+                "points_segment": points.segment,
+            },
+        )
+    return arranged[0].start, [points.cube] if points else []
 
 
 def groups_of(config: Config, surfaces: int) -> int:
@@ -55,59 +127,68 @@ def groups_of(config: Config, surfaces: int) -> int:
     return -(-surfaces * config.atom // GROUP)
 
 
-def fill_finish(
-    config: Config, layer: SdpLayer, binding: Binding, end: Any, destination: Cube, largest: Int64 | None
-) -> tuple[Int64, list[Cube]]:
-    """Fill a FINISH record for int8 processing with an int8 result.
+def keep_starts(binding: Binding, values: Int64) -> int:
+    """The address of int32 starts; beyond 32 bits they wrap, as the sums do that they are part of."""
+    starts = aligned(values.size, np.int32)
+    starts[:] = values
+    return binding.keep(starts)
 
-    ``largest``: for each lane of all groups the bound of |source|, None when it does not fit the fast form. Gives
-    what the source has to be increased by, int64 [lane], and the cubes that the kernel reads as it runs.
-    """
-    surfaces = destination.surfaces
-    lanes = groups_of(config, surfaces) * GROUP
-    destination.fill(end["destination"])
-    folded = None
-    if largest is not None:
-        stages = (layer.x1, layer.x2)
-        operands = [s and _channel_operands(config, s, binding, surfaces, lanes) for s in stages]
-        folded = fold(layer, operands, largest)
-    if folded is None:
-        end["form"] = ALL_STAGES
-        return np.zeros(lanes, np.int64), _fill_stages(config, layer, binding, end["stages"], surfaces)
-    rows, form = table(folded.low, folded.high, folded.mul, folded.shift)
+
+def _keep_table(binding: Binding, record: Any, segments: list[Segment]) -> int:
+    rows, form = table(segments)
     room = aligned(rows.size, TABLE)
     room[:] = rows
-    end["form"], end["table"] = form, binding.keep(room)
-    if folded.points is None:
-        return folded.start, []
-    memory = folded.points.memory
-    assert memory is not None
-    points = _operand_cube(config, layer, memory, binding, surfaces)
-    points.fill(end["points"])
-    end["points_itemsize"], end["points_shift"] = memory.itemsize, folded.points.alu_shift
-    return folded.start, [points]
+    record["table"] = binding.keep(room)
+    return form
+
+
+def _folded(
+    config: Config, layer: SdpLayer, binding: Binding, surfaces: int, largest: Int64
+) -> list[Segment] | None:
+    """The layer in segments with ``surfaces * atom`` lanes, None where it needs all stages."""
+    stages = (layer.x1, layer.x2)
+    operands = [None if s is None else _channel_operands(config, s, binding, surfaces) for s in stages]
+    return fold(layer, operands, largest)
 
 
 def _channel_operands(
-    config: Config, stage: XStage, binding: Binding, surfaces: int, lanes: int
+    config: Config, stage: XStage, binding: Binding, surfaces: int
 ) -> tuple[Int64, Int64] | None:
     """ALU's and MUL's operand of each lane, read now; None when there is one for each element."""
-    alu, mul = np.zeros(lanes, np.int64), np.zeros(lanes, np.int64)
-    alu[:], mul[:] = stage.alu_operand or 0, stage.mul_operand or 0
-    memory = stage.memory
-    if memory is None:
-        return alu, mul
-    if memory.per_element:
-        return None
-    surface = memory.surface
-    size = surfaces * memory.atom(config.atom, 1)
-    raw = binding.frozen_bytes(surface.ram_type, surface.address, size)
-    values = raw.view(f"<i{memory.itemsize}").reshape(-1, 2 if memory.pairs else 1)
-    if stage.alu is not None and stage.alu_operand is None:
-        alu[: len(values)] = values[:, 0]
-    if stage.mul and stage.mul_operand is None:
-        mul[: len(values)] = values[:, -1]
+    lanes, memory = surfaces * config.atom, stage.memory
+    values: NDArray[Any] = np.zeros((lanes, 2), np.int64)
+    if memory is not None:
+        if memory.per_element:
+            return None
+        surface = memory.surface
+        raw = binding.frozen_bytes(surface.ram_type, surface.address, surfaces * memory.atom(config.atom, 1))
+        values = raw.view(f"<i{memory.itemsize}").reshape(lanes, -1).astype(np.int64)
+    alu, mul = (
+        values[:, i] if value is None else np.full(lanes, value)
+        for i, value in ((0, stage.alu_operand), (-1, stage.mul_operand))
+    )
     return alu, mul
+
+
+class _Points(NamedTuple):
+    """Values to be added element by element, before the multiplication of a segment."""
+
+    cube: Cube
+    itemsize: int
+    shift: int
+    segment: int
+
+
+def _points(
+    config: Config, layer: SdpLayer, binding: Binding, segments: list[Segment], surfaces: int
+) -> _Points | None:
+    for index, segment in enumerate(segments):
+        if segment.points is not None:
+            memory = segment.points.memory
+            assert memory is not None
+            cube = _operand_cube(config, layer, memory, binding, surfaces)
+            return _Points(cube, memory.itemsize, segment.points.alu_shift, index)
+    return None
 
 
 def _operand_cube(
@@ -118,8 +199,12 @@ def _operand_cube(
 
 
 def _fill_stages(
-    config: Config, layer: SdpLayer, binding: Binding, record: Any, surfaces: int
+    config: Config, layer: SdpLayer, binding: Binding, end: Any, destination: Cube
 ) -> list[Cube]:
+    """Fill a FINISH record that runs all stages; the operand cubes."""
+    destination.fill(end["destination"])
+    end["form"] = ALL_STAGES
+    record = end["stages"]
     record["atom"] = config.atom
     fill(record["cvt"], vars(layer.cvt))
     cubes = []
@@ -139,19 +224,19 @@ def _fill_stages(
                     fill(operand["converter"], vars(cvt))
             if stage.lut is not None:
                 place["lookup"] = 1
-                for entries in lut.fill(record["lut"], stage.lut):
+                for entries in lut.fill_lut(record["lut"], stage.lut):
                     binding.keep(entries)
-        cube = stage.memory and _operand_cube(config, layer, stage.memory, binding, surfaces)
-        if cube:
+        memory, cube = stage.memory, None
+        if memory is not None:
+            cube = _operand_cube(config, layer, memory, binding, destination.surfaces)
             cubes.append(cube)
         wanted = (("alu", stage.alu is not None, stage.alu_operand), ("mul", stage.mul, stage.mul_operand))
         for index, (user, used, value) in enumerate(wanted):
             operand = place[user]
             operand["value"] = value or 0
-            if used and value is None:
-                assert stage.memory is not None and cube is not None
-                itemsize, pairs = stage.memory.itemsize, stage.memory.pairs
+            if used and value is None and memory is not None and cube is not None:
                 cube.fill(operand["cube"])
-                operand["cube"]["address"] += itemsize * index if pairs else 0
-                fill(operand, {"memory": 1, "itemsize": itemsize, "step": itemsize * (1 + pairs)})
+                operand["cube"]["address"] += memory.itemsize * index if memory.pairs else 0
+                step = memory.itemsize * (1 + memory.pairs)
+                fill(operand, {"memory": 1, "itemsize": memory.itemsize, "step": step})
     return cubes

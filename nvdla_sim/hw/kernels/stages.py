@@ -5,13 +5,12 @@ The formulas are those of ``nvdla_sim.hw.sdp``; a stage's operands are fetched f
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from nvdla_sim.hw.kernels._jit import part
 from nvdla_sim.hw.kernels._memory import int8_at, int16_at, int32_at
+from nvdla_sim.hw.kernels._record import Int, Record, integers
 from nvdla_sim.hw.kernels.arith import (
     left_shift_saturate,
     round_shift,
@@ -23,35 +22,42 @@ from nvdla_sim.hw.kernels.block import CUBE, Slots
 from nvdla_sim.hw.kernels.lut import LUT, lookup_sdp
 from nvdla_sim.hw.kernels.microkernel import GROUP
 
-Record = Any  # a numba record
 Int64 = NDArray[np.int64]
 
 
-def _integers(*names: str) -> list[tuple[str, Any]]:
-    return [(name, np.int64) for name in names]
-
-
-CONVERTER = np.dtype(_integers("offset", "scale", "truncate"))
+CONVERTER = np.dtype(integers("offset", "scale", "truncate"))
 OPERAND = np.dtype(
-    _integers("memory", "value")  # memory 0: the register's value
-    + [("cube", CUBE)]  # of operand atoms; per channel, all pixels share one
-    + _integers("itemsize", "step")  # bytes of an item, and from one lane to the next
-    + [("convert", np.int64), ("converter", CONVERTER)]
+    [
+        *integers("memory", "value"),  # memory 0: the register's value
+        ("cube", CUBE),  # of operand atoms; per channel, all pixels share one
+        *integers("itemsize", "step"),  # bytes of an item, and from one lane to the next
+        *integers("convert"),
+        ("converter", CONVERTER),
+    ]
 )
 STAGE = np.dtype(
-    _integers("used", "alu_op", "mul_used")  # alu_op: MAX, MIN, SUM or NONE
-    + [("alu", OPERAND), ("mul", OPERAND)]
-    + _integers("alu_shift", "prelu", "truncate", "relu", "lookup")
+    [
+        *integers("used", "alu_op", "alu_shift", "mul_used"),  # alu_op: MAX, MIN, SUM or NONE
+        ("alu", OPERAND),
+        ("mul", OPERAND),
+        *integers("prelu", "truncate", "relu", "lookup"),
+    ]
 )
 STAGES = np.dtype(
-    _integers("atom", "clip_truncate")
-    + [("x1", STAGE), ("x2", STAGE), ("y", STAGE), ("lut", LUT), ("cvt", CONVERTER)]
+    [
+        *integers("atom", "clip_truncate"),
+        ("x1", STAGE),
+        ("x2", STAGE),
+        ("y", STAGE),
+        ("lut", LUT),
+        ("cvt", CONVERTER),
+    ]
 )
 MAX, MIN, SUM, NONE = 0, 1, 2, -1
 
 
 @part
-def run_stages(stages: Record, group: int, slots: Slots, first: int, count: int, tile: int, out: int) -> None:
+def run_stages(stages: Record, group: Int, slots: Slots, first: Int, count: Int, tile: Int, out: Int) -> None:
     """int32 [count, GROUP] at ``tile`` -> int8 [count, GROUP] at ``out``."""
     size = count * GROUP
     values, alu, mul = np.empty(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64)
@@ -78,7 +84,9 @@ def run_stages(stages: Record, group: int, slots: Slots, first: int, count: int,
 
 
 @part
-def _fetch(operand: Record, atom: int, group: int, slots: Slots, first: int, count: int, values: Int64) -> None:
+def _fetch(
+    operand: Record, atom: Int, group: Int, slots: Slots, first: Int, count: Int, values: Int64
+) -> None:
     """One operand for each value of the block; lanes beyond the cube's surfaces are left as they are."""
     if operand.memory == 0:
         values[:] = operand.value
@@ -99,7 +107,7 @@ def _fetch(operand: Record, atom: int, group: int, slots: Slots, first: int, cou
 
 
 @part
-def _x_stage(stage: Record, v: int, alu: int, mul: int) -> int:
+def _x_stage(stage: Record, v: Int, alu: Int, mul: Int) -> Int:
     """32 bits -> ALU 33 bits -> MUL 49 bits -> shift, 32 bits -> ReLU."""
     if stage.alu_op != NONE:
         v = _alu(stage.alu_op, v, left_shift_saturate(alu, stage.alu_shift, 32))
@@ -111,7 +119,7 @@ def _x_stage(stage: Record, v: int, alu: int, mul: int) -> int:
 
 
 @part
-def _y_stage(stage: Record, v: int, alu: int, mul: int) -> int:
+def _y_stage(stage: Record, v: Int, alu: Int, mul: Int) -> Int:
     """32 bits -> MUL 64 bits -> shift, 32 bits -> ALU, 32 bits."""
     if stage.mul_used == 1 and not (stage.prelu == 1 and v >= 0):
         v = round_shift_saturate(v * mul, stage.truncate, 32)
@@ -121,7 +129,7 @@ def _y_stage(stage: Record, v: int, alu: int, mul: int) -> int:
 
 
 @part
-def _alu(op: int, v: int, operand: int) -> int:
+def _alu(op: Int, v: Int, operand: Int) -> Int:
     if op == MAX:
         return max(v, operand)
     if op == MIN:

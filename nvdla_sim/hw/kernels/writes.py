@@ -35,7 +35,11 @@ def writes(config: Config, launch: Launch) -> Iterator[Extent]:
 
 def _cube(config: Config, surface: Surface, channel_bytes: int, height: int, width: int) -> Extent:
     strides = (surface.line_stride, surface.surf_stride)
-    return surface.ram_type, surface.address, feature_extent(channel_bytes, height, width, config.atom, *strides)
+    return (
+        surface.ram_type,
+        surface.address,
+        feature_extent(channel_bytes, height, width, config.atom, *strides),
+    )
 
 
 def _rubik(config: Config, layer: RubikLayer) -> Extent:
