@@ -105,6 +105,11 @@ def data_sources(path: str | os.PathLike[str]) -> list[DataSource]:
     return sources
 
 
+def batch_size(layer: Layer) -> int:
+    """Images per batch of a data layer; 1 where it does not tell."""
+    return getattr(getattr(layer, PARAMS[layer.type]), "batch_size", 0) or 1
+
+
 def image_shape(layer: Layer) -> Shape | None:
     """(C, H, W) of a data layer's first top as far as the prototxt tells it, else None."""
     param = getattr(layer, PARAMS[layer.type])
@@ -143,7 +148,7 @@ def _source(layer: Layer, line: int) -> DataSource:
         source=getattr(param, "source", ""),
         root_folder=getattr(param, "root_folder", ""),
         backend=DataParameter.DB.Name(param.backend) if isinstance(param, DataParameter) else "",
-        batch_size=getattr(param, "batch_size", 1),
+        batch_size=batch_size(layer),
         transform=_transform(layer),
     )
 

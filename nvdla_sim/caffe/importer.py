@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from nvdla_sim.caffe.caffe_pb2 import Layer
 from nvdla_sim.caffe.data_layers import PARAMS as DATA_LAYERS
-from nvdla_sim.caffe.data_layers import image_shape
+from nvdla_sim.caffe.data_layers import batch_size, image_shape
 from nvdla_sim.caffe.layers import BUILDERS
 from nvdla_sim.caffe.net_state import layers_at_test
 from nvdla_sim.caffe.prototxt import Prototxt, SourceLayer, UnknownField, read_prototxt
@@ -17,6 +17,7 @@ from nvdla_sim.caffe.weights import Weights, layer_params, read_caffemodel
 from nvdla_sim.errors import ModelError, NvdlaError, UnsupportedError, did_you_mean, listed
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.operator import Array, Operator, Shape
+from nvdla_sim.graph.ops.inner_product import InnerProduct
 
 Path = str | os.PathLike[str]
 
@@ -174,7 +175,7 @@ class _Import:
         shape = self.input_shapes.get(image) or image_shape(layer)
         if shape is None:
             raise ModelError(f'the size of "{image}" is not told: give crop_size, or an Input layer instead')
-        self._input(image, (1, *shape))
+        self._input(image, (batch_size(layer), *shape))
 
     def _computing_layer(self, layer: Layer, line: int) -> None:
         bottoms, tops = list(layer.bottom), list(layer.top)
@@ -209,4 +210,5 @@ class _Import:
         if layer.name not in self.weights:
             hint = did_you_mean(layer.name, list(self.weights)[:MAX_NAMES])
             raise ModelError(f"the caffemodel has no blobs for it; {hint}")
-        return layer_params(op, self.weights[layer.name], shapes, layer.inner_product_param.transpose)
+        transposed = isinstance(op, InnerProduct) and layer.inner_product_param.transpose
+        return layer_params(op, self.weights[layer.name], shapes, transposed)

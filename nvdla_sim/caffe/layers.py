@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 from nvdla_sim.caffe.caffe_pb2 import Layer
 from nvdla_sim.caffe.fields import batch_free_axis, image_size, pair, required
@@ -49,42 +51,21 @@ from nvdla_sim.graph.ops.upsample import Upsample
 Builder = Callable[[Layer, list[Shape]], Operator]
 
 
-def convolution(layer: Layer, shapes: list[Shape]) -> Operator:
-    param = layer.convolution_param
-    _channels_only(batch_free_axis(param.axis, shapes))
-    return Convolution(
-        num_output=required(param, "num_output"),
-        kernel=pair(param, "kernel_size", "kernel"),
-        stride=pair(param, "stride", "stride", 1),
-        pad=pair(param, "pad", "pad", 0),
-        dilation=pair(param, "dilation", "dilation", 1),
-        group=param.group,
-        bias=param.bias_term,
-    )
+def convolution(layer: Layer, shapes: list[Shape]) -> Convolution:
+    return Convolution(**_sliding(layer, shapes))
 
 
-def depthwise(layer: Layer, shapes: list[Shape]) -> Operator:
+def deconvolution(layer: Layer, shapes: list[Shape]) -> Deconvolution:
+    return Deconvolution(**_sliding(layer, shapes))
+
+
+def depthwise(layer: Layer, shapes: list[Shape]) -> Convolution:
     """Every channel is a group of its own, said or unsaid."""
     channels = shapes[0][1]
     param = layer.convolution_param
     if param.HasField("group") and param.group != channels:
         raise ModelError(f"group {param.group} must be the number of input channels, {channels}")
-    param.group = channels
-    return convolution(layer, shapes)
-
-
-def deconvolution(layer: Layer, shapes: list[Shape]) -> Operator:
-    param = layer.convolution_param
-    _channels_only(batch_free_axis(param.axis, shapes))
-    return Deconvolution(
-        num_output=required(param, "num_output"),
-        kernel=pair(param, "kernel_size", "kernel"),
-        stride=pair(param, "stride", "stride", 1),
-        pad=pair(param, "pad", "pad", 0),
-        dilation=pair(param, "dilation", "dilation", 1),
-        group=param.group,
-        bias=param.bias_term,
-    )
+    return replace(convolution(layer, shapes), group=channels)
 
 
 def inner_product(layer: Layer, shapes: list[Shape]) -> Operator:
@@ -302,9 +283,20 @@ BUILDERS: dict[str, Builder] = {
 }
 
 
-def _channels_only(axis: int) -> None:
-    if axis != 1:
-        raise UnsupportedError(f"axis {axis} is not supported, allowed: 1 (the channels)")
+def _sliding(layer: Layer, shapes: list[Shape]) -> dict[str, Any]:
+    """What Convolution and Deconvolution have in common."""
+    param = layer.convolution_param
+    if batch_free_axis(param.axis, shapes) != 1:
+        raise UnsupportedError(f"axis {param.axis} is not supported, allowed: 1 (the channels)")
+    return {
+        "num_output": required(param, "num_output"),
+        "kernel": pair(param, "kernel_size", "kernel"),
+        "stride": pair(param, "stride", "stride", 1),
+        "pad": pair(param, "pad", "pad", 0),
+        "dilation": pair(param, "dilation", "dilation", 1),
+        "group": param.group,
+        "bias": param.bias_term,
+    }
 
 
 def _spread(axis: int, num_axes: int, shapes: list[Shape]) -> tuple[int, int]:

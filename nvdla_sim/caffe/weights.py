@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from nvdla_sim.caffe import caffe_pb2
+from nvdla_sim.caffe.caffe_pb2 import Blob, TrainedNet
 from nvdla_sim.errors import ModelError
 from nvdla_sim.files import read_bytes
 from nvdla_sim.graph.operator import Array, Operator, Shape, shape_text
@@ -33,7 +33,7 @@ def read_caffemodel(path: str | os.PathLike[str]) -> Weights:
     As in Caffe, the new list of layers is read if it is there, otherwise the old one.
     """
     name = os.fspath(path)
-    net = caffe_pb2.TrainedNet()
+    net = TrainedNet()
     try:
         net.ParseFromString(read_bytes(path, ModelError, "caffemodel"))
     except (DecodeError, UnicodeDecodeError):
@@ -52,7 +52,7 @@ def read_caffemodel(path: str | os.PathLike[str]) -> Weights:
     return weights
 
 
-def _blob(blob: caffe_pb2.Blob, where: str) -> StoredBlob:
+def _blob(blob: Blob, where: str) -> StoredBlob:
     kind, chunks = ("<f8", blob.double_data) if blob.double_data else ("<f4", blob.data)
     stored = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     if len(stored) % np.dtype(kind).itemsize:

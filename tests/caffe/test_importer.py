@@ -104,6 +104,18 @@ def test_input_shapes_replace_what_the_prototxt_says(tmp_path):
         load_caffe(path, None, {"data": (1, 28, 28), "image": (1, 2, 3)})
 
 
+def test_a_reshape_may_repeat_the_batch_of_the_data_layer(tmp_path):
+    data = layer("Data", "data_param { batch_size: 64 } transform_param { crop_size: 4 }", "d", "", "data")
+    graph = structure(tmp_path, data + layer("Reshape", "reshape_param { shape { dim: 64 dim: -1 } }"))
+    assert graph.tensors["it"].shape == (48,)
+
+
+def test_a_parameter_message_of_another_layer_type_means_nothing(tmp_path):
+    text = INPUT + layer("PReLU", "inner_product_param { transpose: true }", "p", top="p")
+    weights = write_caffemodel(tmp_path, {"p": [random_array(1, 4)]})
+    assert load_caffe(write_prototxt(tmp_path, text), weights).node("p").params["slope"].shape == (4,)
+
+
 def test_labels_cannot_be_read(tmp_path):
     text = TRAINING + layer("ReLU", bottom="label")
     with pytest.raises(ModelError, match='bottom "label" holds labels'):
