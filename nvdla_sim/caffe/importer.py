@@ -180,7 +180,7 @@ class _Import:
     def _computing_layer(self, layer: Layer, line: int) -> None:
         bottoms, tops = list(layer.bottom), list(layer.top)
         if layer.type == "SoftmaxWithLoss":
-            bottoms, tops = bottoms[:1], tops[:1]  # without the labels
+            bottoms, tops = bottoms[:1], tops[:1] or [layer.name]  # without the labels
         for bottom in bottoms:
             if bottom in self.labels:
                 raise ModelError(f'bottom "{bottom}" holds labels, which a net at work does not have')

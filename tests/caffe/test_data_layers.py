@@ -56,11 +56,10 @@ def test_the_oldest_layers_have_the_transform_in_their_own_parameters(tmp_path):
 
 
 def test_ssd_resize(tmp_path):
-    found = source(
-        tmp_path,
-        "AnnotatedData",
-        "transform_param { resize_param { height: 300 width: 200 resize_mode: FIT_SMALL_SIZE } }",
+    resize = (
+        "height: 300 width: 200 resize_mode: FIT_SMALL_SIZE pad_mode: MIRRORED interp_mode: [LINEAR, AREA]"
     )
+    found = source(tmp_path, "AnnotatedData", f"transform_param {{ resize_param {{ {resize} }} }}")
     assert found.transform == Transform(resize=(300, 200), resize_mode="FIT_SMALL_SIZE")
 
 

@@ -78,7 +78,7 @@ layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" param { lr_mult
   inner_product_param { num_output: 10 weight_filler { type: "xavier" } bias_filler { type: "constant" } } }
 layer { name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "label" top: "accuracy" include { phase: TEST }
   accuracy_param { top_k: 5 } }
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" }
 """
 
 
