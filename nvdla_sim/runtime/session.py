@@ -6,7 +6,7 @@ Source: compiler-facts 1.5.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from nvdla_sim.loadable.loadable import Loadable, Task, Tensor
 from nvdla_sim.runtime.buffers import Buffers, bound_memories
 from nvdla_sim.runtime.channels import pixel_channels
 from nvdla_sim.runtime.image import read_picture
+from nvdla_sim.runtime.intermediate import reader
 from nvdla_sim.runtime.plan import executable, resolve, written
 from nvdla_sim.runtime.source_map import read_source_map
 from nvdla_sim.runtime.target import infer_target
@@ -33,9 +34,10 @@ InputValue = str | os.PathLike[str] | Int8
 
 @dataclass(frozen=True)
 class Output:
-    """One network output. ``values``: int8 CHW (int16 where the loadable's output is).
+    """One network output, or a tensor on the way there.
 
-    ``scale``: real = scale * value, None where unknown.
+    ``values``: int8 CHW (int16 where the loadable's output is). ``scale``: real = scale * value, None where
+    unknown.
     """
 
     name: str
@@ -68,19 +70,22 @@ class Runtime:
             self.config, self.assumption = infer_target(loadable, tasks)
         else:
             self.config = config_named(target)
+        self._loadable = loadable
         self._buffers = Buffers(loadable)
         self.inputs = self._ports(loadable, MemoryFlags.INPUT, check_input)
         self.outputs = self._ports(loadable, MemoryFlags.OUTPUT, check_output)
         executed = list(zip(loadable.tasks, tasks, strict=True))
         self._colours = [_colours(loadable, executed, self._buffers, port) for port in self.inputs]
-        scales = read_source_map(loadable).scales
+        notes = read_source_map(loadable)
         self._scales = [
-            scales.get(port.tensor.name) or _cpu_scale(loadable, executed, port) for port in self.outputs
+            notes.scales.get(port.tensor.name) or _cpu_scale(loadable, executed, port)
+            for port in self.outputs
         ]
         steps = resolve(loadable, tasks, self.config, self._buffers)
         given = [(port.address, port.raw.size) for port in self.inputs]
         self._runs = executable(self.config, steps, self._buffers.ports, given)
         self._restore = self._buffers.first_state(written(self.config, steps))
+        self._cubes = notes.cubes
 
     def run(
         self, inputs: InputValue | Sequence[InputValue], progress: Callable[[int, int], None] | None = None
@@ -90,6 +95,29 @@ class Runtime:
         Of a batch the first image is given and returned, the others are 0. ``progress(done, total)`` is
         called after each launch and each CPU operation. ``ImageError`` when an input does not fit.
         """
+        for done in self._steps(inputs):
+            if progress is not None:
+                progress(done, len(self._runs))
+        return [
+            Output(port.tensor.name, read(port.tensor, port.raw, self.config), scale)
+            for port, scale in zip(self.outputs, self._scales, strict=True)
+        ]
+
+    def intermediates(self, inputs: InputValue | Sequence[InputValue]) -> Iterator[Output]:
+        """Run once, giving every tensor of the net that the chip writes to memory as soon as it is complete.
+
+        The network's outputs are among them. The names are those of the graph's tensors, and only a loadable
+        of our own compiler tells them: of another one there are none. ``ImageError`` as ``run``,
+        ``LoadableError`` for notes that do not fit the loadable.
+        """
+        readers = [reader(self._loadable, cube, self._buffers, self.config) for cube in self._cubes]
+        for done in self._steps(inputs):
+            for cube, values in zip(self._cubes, readers, strict=True):
+                if cube.step == done - 1:
+                    yield Output(cube.tensor, values(), cube.scale)
+
+    def _steps(self, inputs: InputValue | Sequence[InputValue]) -> Iterator[int]:
+        """Put the inputs in and run step after step, giving how many are done."""
         given = [inputs] if isinstance(inputs, str | os.PathLike | np.ndarray) else list(inputs)
         if len(given) != len(self.inputs):
             names = ", ".join(f'"{port.tensor.name}"' for port in self.inputs)
@@ -100,12 +128,7 @@ class Runtime:
             write(port.tensor, port.raw, value, self.config)
         for done, run in enumerate(self._runs, start=1):
             run()
-            if progress is not None:
-                progress(done, len(self._runs))
-        return [
-            Output(port.tensor.name, read(port.tensor, port.raw, self.config), scale)
-            for port, scale in zip(self.outputs, self._scales, strict=True)
-        ]
+            yield done
 
     def _ports(
         self, loadable: Loadable, direction: MemoryFlags, check: Callable[[Tensor, Config], None]

@@ -14,14 +14,36 @@ NAME = "nvdla-sim.json"
 
 
 @dataclass(frozen=True)
+class NotedCube:
+    """A tensor of the net that the chip has in memory: ``real = scale * int8``.
+
+    It is complete after step number ``step`` (counted from 0; engines that run together are one step) and
+    may be gone after the next one. ``offset`` and strides are bytes. ``lanes``: the channels in order, as
+    (first lane, count).
+    """
+
+    tensor: str
+    step: int
+    scale: float
+    memory: int
+    offset: int
+    lanes: tuple[tuple[int, int], ...]
+    height: int
+    width: int
+    line: int
+    surf: int
+
+
+@dataclass(frozen=True)
 class SourceMap:
     """``target``: a configuration's name. ``scales``: of network inputs and outputs, real = scale * int8.
 
-    What is missing or wrong is left out.
+    ``cubes``: tensors between them, in the order of their layers. What is missing or wrong is left out.
     """
 
     target: str | None = None
     scales: dict[str, float] = field(default_factory=dict)
+    cubes: tuple[NotedCube, ...] = ()
 
 
 def read_source_map(loadable: Loadable) -> SourceMap:
@@ -36,11 +58,38 @@ def read_source_map(loadable: Loadable) -> SourceMap:
     tensors = content.get("tensors")
     tensors = tensors if isinstance(tensors, dict) else {}
     entries = {name: entry for name, entry in tensors.items() if isinstance(entry, dict)}
+    cubes = content.get("cubes")
     return SourceMap(
         target=target if isinstance(target, str) and target in CONFIGS else None,
         scales={name: e["scale"] for name, e in entries.items() if _is_scale(e.get("scale"))},
+        cubes=tuple(_cube(entry) for entry in cubes if _is_cube(entry)) if isinstance(cubes, list) else (),
     )
 
 
 def _is_scale(value: Any) -> bool:
     return type(value) is float and math.isfinite(value) and value > 0
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 32
+
+
+def _is_cube(entry: Any) -> bool:
+    if not (
+        isinstance(entry, dict) and isinstance(entry.get("tensor"), str) and _is_scale(entry.get("scale"))
+    ):
+        return False
+    runs = entry.get("lanes")
+    return (
+        all(_is_count(entry.get(name)) for name in ("step", "memory", "offset", "line", "surf"))
+        and all(_is_count(entry.get(name)) and entry[name] > 0 for name in ("height", "width"))
+        and isinstance(runs, list)
+        and bool(runs)
+        and all(isinstance(run, list) and len(run) == 2 and all(map(_is_count, run)) for run in runs)
+        and all(count > 0 for _, count in runs)
+    )
+
+
+def _cube(entry: dict[str, Any]) -> NotedCube:
+    names = ("tensor", "step", "scale", "memory", "offset", "height", "width", "line", "surf")
+    return NotedCube(lanes=tuple(map(tuple, entry["lanes"])), **{name: entry[name] for name in names})
