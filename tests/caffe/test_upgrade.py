@@ -11,8 +11,8 @@ from tests.caffe.nets import structure
 
 OLD = """name: "old"
 input: "data" input_dim: 1 input_dim: 3 input_dim: 16 input_dim: 16
-layers { name: "conv" type: CONVOLUTION bottom: "data" top: "conv" blobs_lr: 1 weight_decay: 0 param: "shared" blob_share_mode: STRICT
-  convolution_param { num_output: 8 kernel_size: 3 stride: 2 } }
+layers { name: "conv" type: CONVOLUTION bottom: "data" top: "conv" blobs_lr: 1 weight_decay: 0
+  param: "shared" blob_share_mode: STRICT convolution_param { num_output: 8 kernel_size: 3 stride: 2 } }
 layers { name: "relu" type: RELU bottom: "conv" top: "conv" }
 layers { name: "norm" type: LRN bottom: "conv" top: "norm" lrn_param { local_size: 3 alpha: 0.5 } }
 layers { name: "pool" type: POOLING bottom: "norm" top: "pool" pooling_param { pool: AVE kernel_size: 2 } }
