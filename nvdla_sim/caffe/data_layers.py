@@ -34,8 +34,9 @@ PARAMS = {
 class TransformOp:
     """One step of a BM1684 ``transform_op`` list. ``kind`` is RESIZE, CROP, STAND or NONE; sizes are (h, w).
 
-    STAND is x = (x - mean_value[c]) * scale / div, in RGB order if ``bgr2rgb``. Sizes, ``resize_side`` and
-    ``crop_fraction`` are 0 where they are not given.
+    STAND is x = (x - mean_value[c]) * scale[c] / div, in RGB order if ``bgr2rgb``; ``mean_value`` and
+    ``scale`` have one number, one for each channel, or none. Sizes, ``resize_side`` and ``crop_fraction``
+    are 0 where they are not given.
     """
 
     kind: str
@@ -46,7 +47,7 @@ class TransformOp:
     padding: float
     mean_value: tuple[float, ...]
     mean_file: str
-    scale: float
+    scale: tuple[float, ...]
     div: float
     bgr2rgb: bool
 
@@ -57,7 +58,8 @@ class Transform:
 
     Plain fields: resize (``resize_mode`` WARP, FIT_SMALL_SIZE or FIT_LARGE_SIZE_AND_PAD), crop in the middle,
     minus ``mean_value`` (one, or one per channel) or the image in ``mean_file``, times ``scale``.
-    Mirroring is for training only.
+    FIT_LARGE_SIZE_AND_PAD fills up with ``pad_value`` where ``pad_mode`` is CONSTANT. ``interpolation`` are
+    Caffe's words for how to resize, none meaning LINEAR. Mirroring is for training only.
     """
 
     ops: tuple[TransformOp, ...] = ()
@@ -69,6 +71,9 @@ class Transform:
     scale: float = 1.0
     force_color: bool = False
     force_gray: bool = False
+    pad_mode: str = "CONSTANT"
+    pad_value: tuple[float, ...] = ()
+    interpolation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,6 +182,9 @@ def _transform(layer: Layer) -> Transform:
         scale=param.scale if param.HasField("scale") else old.scale,
         force_color=param.force_color,
         force_gray=param.force_gray,
+        pad_mode=ResizeParameter.Pad_mode.Name(resize.pad_mode),
+        pad_value=tuple(resize.pad_value),
+        interpolation=tuple(ResizeParameter.Interp_mode.Name(mode) for mode in resize.interp_mode),
     )
 
 
@@ -194,7 +202,7 @@ def _op(op: TransformOpMessage) -> TransformOp:
         padding=op.padding,
         mean_value=tuple(op.mean_value),
         mean_file=op.mean_file,
-        scale=op.scale,
+        scale=tuple(op.scale),
         div=op.div,
         bgr2rgb=op.bgr2rgb,
     )

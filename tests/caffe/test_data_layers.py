@@ -60,7 +60,12 @@ def test_ssd_resize(tmp_path):
         "height: 300 width: 200 resize_mode: FIT_SMALL_SIZE pad_mode: MIRRORED interp_mode: [LINEAR, AREA]"
     )
     found = source(tmp_path, "AnnotatedData", f"transform_param {{ resize_param {{ {resize} }} }}")
-    assert found.transform == Transform(resize=(300, 200), resize_mode="FIT_SMALL_SIZE")
+    assert found.transform == Transform(
+        resize=(300, 200),
+        resize_mode="FIT_SMALL_SIZE",
+        pad_mode="MIRRORED",
+        interpolation=("LINEAR", "AREA"),
+    )
 
 
 def test_transform_ops_stay_in_their_order(tmp_path):
@@ -69,13 +74,13 @@ def test_transform_ops_stay_in_their_order(tmp_path):
         "Data",
         "transform_param { transform_op { op: RESIZE resize_h: 331 resize_w: 330 } "
         "transform_op { op: CROP crop_h: 320 crop_w: 310 } "
-        "transform_op { op: STAND mean_value: 128 scale: 0.5 div: 2 bgr2rgb: true } transform_op { } }",
+        "transform_op { op: STAND mean_value: 128 scale: 0.5 scale: 0.25 scale: 1 div: 2 bgr2rgb: true } transform_op { } }",
     )
-    nothing = TransformOp("NONE", (0, 0), 0, (0, 0), 0.0, 0.0, (), "", 1.0, 1.0, False)
+    nothing = TransformOp("NONE", (0, 0), 0, (0, 0), 0.0, 0.0, (), "", (), 1.0, False)
     assert found.transform.ops == (
-        TransformOp("RESIZE", (331, 330), 0, (0, 0), 0.0, 0.0, (), "", 1.0, 1.0, False),
-        TransformOp("CROP", (0, 0), 0, (320, 310), 0.0, 0.0, (), "", 1.0, 1.0, False),
-        TransformOp("STAND", (0, 0), 0, (0, 0), 0.0, 0.0, (128,), "", 0.5, 2.0, True),
+        TransformOp("RESIZE", (331, 330), 0, (0, 0), 0.0, 0.0, (), "", (), 1.0, False),
+        TransformOp("CROP", (0, 0), 0, (320, 310), 0.0, 0.0, (), "", (), 1.0, False),
+        TransformOp("STAND", (0, 0), 0, (0, 0), 0.0, 0.0, (128,), "", (0.5, 0.25, 1.0), 2.0, True),
         nothing,
     )
 

@@ -132,8 +132,8 @@ def test_typos_are_refused_and_other_unknown_fields_are_told(tmp_path):
         structure(tmp_path, 'nmae: "x"' + INPUT + CONV)
     with pytest.raises(ModelError, match=r'"crop_sise" \(line 1\)'):
         structure(tmp_path, layer("Data", "transform_param { crop_sise: 3 }", bottom="", top="data") + CONV)
-    with pytest.warns(UserWarning, match=r'field "int8_scale" \(line 3\) is not known; it is ignored'):
-        graph = structure(tmp_path, INPUT + layer("ReLU", "int8_scale: 3"))
+    with pytest.warns(UserWarning, match=r'field "with_float" \(line 3\) is not known; it is ignored'):
+        graph = structure(tmp_path, INPUT + layer("ReLU", "with_float: 3"))
     assert graph.node("it").op.kind == "ReLU"
 
 
