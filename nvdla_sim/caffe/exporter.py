@@ -63,7 +63,7 @@ from nvdla_sim.graph.ops.upsample import Upsample
 
 
 def save_caffe(graph: Graph, prototxt: str | os.PathLike[str], caffemodel: str | os.PathLike[str]) -> None:
-    """Write both files; ``NvdlaError`` when one cannot be written."""
+    """Write both files; ``NvdlaError`` when a parameter is missing or a file cannot be written."""
     text, weights = prototxt_text(graph), caffemodel_bytes(graph)
     write_atomically(prototxt, text.encode())
     write_atomically(caffemodel, weights)
@@ -87,10 +87,10 @@ def prototxt_text(graph: Graph) -> str:
 
 
 def caffemodel_bytes(graph: Graph) -> bytes:
-    """Every layer with its parameters in the order of Caffe's blobs."""
+    """Every layer with its parameters; ``ModelError`` when the graph was loaded without them."""
     net = TrainedNet(name=graph.name)
     for node in graph.nodes:
-        arrays = list(node.params.values())
+        arrays = list(graph.weights(node).values())
         if isinstance(node.op, BatchNorm):
             arrays.append(np.ones(1, np.float32))  # the moving-average factor
         blobs = [_blob(array) for array in arrays]

@@ -129,6 +129,13 @@ class Graph:
             raise ModelError(f'there is no layer "{name}"; {hint}'.rstrip("; "))
         return found
 
+    def weights(self, node: Node) -> dict[str, Array]:
+        """The node's parameters in the order of Caffe's blobs; ``ModelError`` when it was loaded without."""
+        needed = node.op.param_shapes([self.tensors[tensor].shape for tensor in node.inputs])
+        if missing := [name for name in needed if name not in node.params]:
+            raise ModelError(f'layer "{node.name}" has no {", ".join(missing)}: give a caffemodel')
+        return {name: node.params[name] for name in needed}
+
     def run(self, inputs: Mapping[str, Array], keep: Collection[str] | None = None) -> dict[str, Array]:
         """Float32 values of the tensors named in ``keep`` (None: every tensor) for a batch of inputs (NCHW).
 
@@ -141,8 +148,7 @@ class Graph:
             raise ModelError(self._no_tensor(name))
         last_use = {tensor: index for index, node in enumerate(self.nodes) for tensor in node.inputs}
         for index, node in enumerate(self.nodes):
-            self._check_weights(node)
-            results = node.op.run([values[tensor] for tensor in node.inputs], node.params)
+            results = node.op.run([values[tensor] for tensor in node.inputs], self.weights(node))
             values.update(zip(node.outputs, results, strict=True))
             for tensor in {*node.inputs, *node.outputs} - wanted:
                 if last_use.get(tensor, -1) <= index:
@@ -162,11 +168,6 @@ class Graph:
         if len({value.shape[0] for value in values.values()}) > 1:
             raise ModelError("the inputs have different batch sizes")
         return values
-
-    def _check_weights(self, node: Node) -> None:
-        needed = node.op.param_shapes([self.tensors[tensor].shape for tensor in node.inputs])
-        if missing := needed.keys() - node.params.keys():
-            raise ModelError(f'layer "{node.name}" has no {", ".join(sorted(missing))}: give a caffemodel')
 
 
 def check_params(expected: Mapping[str, Shape], given: Mapping[str, Array]) -> None:

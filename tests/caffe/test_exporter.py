@@ -7,7 +7,7 @@ import pytest
 
 from nvdla_sim.caffe.exporter import prototxt_text, save_caffe
 from nvdla_sim.caffe.importer import load_caffe
-from nvdla_sim.errors import NvdlaError, UnsupportedError
+from nvdla_sim.errors import ModelError, NvdlaError, UnsupportedError
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.operator import Elementwise
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
@@ -72,6 +72,20 @@ def test_defaults_are_left_out():
         'name:"net"layer{name:"data"type:"Input"top:"data"input_param{shape{dim:1dim:4dim:6dim:8}}}'
         'layer{name:"pool"type:"Pooling"bottom:"data"top:"pool"pooling_param{kernel_size:2}}'
     )
+
+
+def test_blobs_are_in_caffe_order_and_must_be_there(tmp_path):
+    graph = Graph("net")
+    graph.add_input("data", (5,))
+    ip = InnerProduct(4)
+    params = random_params(ip, [(5,)])
+    node = graph.add("ip", ip, ["data"], dict(reversed(params.items())))
+    save_caffe(graph, tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
+    again = load_caffe(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
+    np.testing.assert_array_equal(again.node("ip").params["weight"], params["weight"])
+    node.params.clear()
+    with pytest.raises(ModelError, match='layer "ip" has no weight, bias: give a caffemodel'):
+        save_caffe(graph, tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
 
 
 class Strange(Elementwise):

@@ -148,7 +148,7 @@ def test_refusals_when_running():
     with pytest.raises(ModelError, match=r'no tensor "rel"; did you mean "relu"\?'):
         graph.run({"data": x}, ["rel"])
     graph.add("conv", Convolution(4, (3, 3)), ["data"])
-    with pytest.raises(ModelError, match='layer "conv" has no bias, weight: give a caffemodel'):
+    with pytest.raises(ModelError, match='layer "conv" has no weight, bias: give a caffemodel'):
         graph.run({"data": x})
 
 
