@@ -11,6 +11,7 @@ from nvdla_sim.cli._command import command_parser, run_command
 from nvdla_sim.errors import ImageError, OptionError
 
 if TYPE_CHECKING:
+    from nvdla_sim.loadable.loadable import Tensor
     from nvdla_sim.runtime.session import InputValue, Output, Runtime
 
 
@@ -67,6 +68,8 @@ def run_loadable(options: argparse.Namespace) -> None:
         runtime = Runtime(loadable, options.configtarget)
     if runtime.assumption is not None:
         print(f"assuming {runtime.config.name} ({runtime.assumption}); --configtarget sets another")
+    if labels is not None and runtime.outputs:
+        _check_labels(labels, runtime.outputs[0].tensor)
     with SlowProgress("running") as progress:
         outputs = runtime.run(inputs, progress)
     for number, output in enumerate(outputs):
@@ -96,15 +99,24 @@ def _labels(path: str | None) -> list[str] | None:
     return read_bytes(path, OptionError, "labels").decode("utf-8", "replace").splitlines()
 
 
+def _check_labels(labels: list[str], tensor: Tensor) -> None:
+    count = tensor.c * tensor.h * tensor.w
+    if len(labels) < count:
+        raise OptionError(f'--labels: {len(labels)} names, but output "{tensor.name}" has {count} values')
+
+
 def _array(path: str) -> Any:
     """The array in a .npy file."""
     import numpy as np
 
     try:
         # mapped, so that a header cannot ask for more than the file has
-        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as problem:
         raise ImageError(f"input {path}: not a readable .npy file of numbers ({problem})") from None
+    if not isinstance(array, np.ndarray):
+        raise ImageError(f"input {path}: not a readable .npy file of numbers (an archive of several)")
+    return np.array(array)
 
 
 def _dump(runtime: Runtime, number: int, output: Output, rawdump: bool) -> bytes:
@@ -120,8 +132,6 @@ def _print_top(output: Output, count: int, labels: list[str] | None) -> None:
     import numpy as np
 
     values = output.values.reshape(-1)
-    if labels is not None and len(labels) < values.size:
-        raise OptionError(f'{len(labels)} labels, output "{output.name}" has {values.size} values')
     for index in np.argsort(-values.astype(np.int64), kind="stable")[:count]:
         real = "" if output.scale is None else f"  {values[index] * output.scale:10.4f}"
         name = "" if labels is None else f"  {labels[index]}"

@@ -1,4 +1,4 @@
-"""Loadables of NVIDIA's compiler and hand-made ones: the bytes of the real stack, or a refusal that tells why."""
+"""Loadables of NVIDIA's compiler and hand-made ones: the real stack's bytes, or a refusal that tells why."""
 
 from __future__ import annotations
 

@@ -6,19 +6,20 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nvdla_sim.errors import NvdlaError
+from nvdla_sim.errors import LoadableError
 from nvdla_sim.hw.config import Config, config_named
 from nvdla_sim.hw.execute import reference_executor
 from nvdla_sim.hw.kernels.writes import writes
 from nvdla_sim.hw.launch import Launch
 from nvdla_sim.hw.memory import Ports
 from nvdla_sim.loadable.enums import MemoryFlags
-from nvdla_sim.loadable.lists import read_task
+from nvdla_sim.loadable.lists import DlaTask, EmuTask, read_task
 from nvdla_sim.loadable.loadable import Loadable
 from nvdla_sim.runtime.buffers import Buffers, bound_memories
 from nvdla_sim.runtime.firmware import Csb
@@ -27,7 +28,15 @@ from tests.shared import SHARED_GOLDENS, golden_paths
 
 Count = Callable[[str, str, str, int, int], None]
 
+
+def status(folder: Path) -> str:
+    with (folder / "ops.jsonl").open() as file:
+        return json.loads(file.readline())["run"]["status"]
+
+
 RUNS = [path.parent for path in golden_paths("perop/*/*/ops.jsonl")]
+COMPLETED = [folder for folder in RUNS if status(folder) == "ok"]
+FAILED = [folder for folder in RUNS if status(folder) == "error"]
 
 # GLB.S_INTR_STATUS := CDMA data and weights done, of a convolution whose SDP never starts. Here the units of
 # a convolution run together, so one that nothing takes data from has not fetched anything either.
@@ -37,15 +46,15 @@ FETCHED_IN_VAIN = [0x100C, 0x50000]
 class Tap:
     """Between firmware and chip: keeps every register write."""
 
-    def __init__(self, csb: Csb) -> None:
-        self._csb = csb
+    def __init__(self) -> None:
         self.writes: list[list[int]] = []
-        self.csb_read = csb.csb_read
-        self.pending = csb.pending
 
-    def csb_write(self, address: int, value: int) -> None:
-        self.writes.append([address, value])
-        self._csb.csb_write(address, value)
+    def __call__(self, csb: Csb) -> Csb:
+        def csb_write(address: int, value: int) -> None:
+            self.writes.append([address, value])
+            csb.csb_write(address, value)
+
+        return SimpleNamespace(csb_write=csb_write, csb_read=csb.csb_read, pending=csb.pending)
 
 
 @dataclass
@@ -70,38 +79,41 @@ def load(run: dict[str, Any]) -> Loadable:
     return Loadable.load(SHARED_GOLDENS / folder / run["loadable"])
 
 
-@pytest.mark.parametrize("folder", RUNS, ids=lambda f: f"{f.parent.name}-{f.name}")
-def test_register_writes_and_bytes(folder: Path, count_goldens: Count) -> None:
+@pytest.mark.parametrize("folder", COMPLETED, ids=lambda f: f"{f.parent.name}-{f.name}")
+def test_completed_run(folder: Path, count_goldens: Count) -> None:
     recording = read_recording(folder)
     config = config_named(recording.run["config"])
     loadable = load(recording.run)
     buffers = Buffers(loadable)
-    taps: list[Tap] = []
-
-    def tap(csb: Csb) -> Csb:
-        taps.append(Tap(csb))
-        return taps[0]
-
-    expected = recording.writes
-    try:
-        steps = resolve(
-            loadable, [read_task(loadable, task) for task in loadable.tasks], config, buffers, tap
-        )
-        assert recording.run["status"] == "ok"
-    except NvdlaError as problem:
-        assert recording.run["status"] == "error", str(problem)
-        steps = []
-        if recording.run["net"] == "conv_softmax_conv":
-            assert expected.pop() == FETCHED_IN_VAIN
-    (seen,) = taps
-    assert seen.writes == expected
+    tap = Tap()
+    steps = resolve(loadable, tasks_of(loadable), config, buffers, tap)
+    assert tap.writes == recording.writes
     count_goldens("recorded register writes, runs", config.name, recording.run["mode"], 1, 0)
-    if steps:
-        with np.load(folder / "data.npz") as data:
-            memory = bound_memories(loadable, MemoryFlags.INPUT)[0]
-            buffers.ports.dram.view(buffers.base(memory.id), data["input"].size)[:] = data["input"]
-            compared = compare_after_each(config, steps, buffers.ports, recording.operations, dict(data))
-        count_goldens("bytes after each recorded operation", config.name, recording.run["mode"], compared, 0)
+    with np.load(folder / "data.npz") as data:
+        memory = bound_memories(loadable, MemoryFlags.INPUT)[0]
+        buffers.ports.dram.view(buffers.base(memory.id), data["input"].size)[:] = data["input"]
+        compared = compare_after_each(config, steps, buffers.ports, recording.operations, dict(data))
+    count_goldens("bytes after each recorded operation", config.name, recording.run["mode"], compared, 0)
+
+
+@pytest.mark.parametrize("folder", FAILED, ids=lambda f: f"{f.parent.name}-{f.name}")
+def test_failed_run(folder: Path, count_goldens: Count) -> None:
+    """What was written until the firmware refused an operation, or until nothing went on."""
+    recording = read_recording(folder)
+    config = config_named(recording.run["config"])
+    loadable = load(recording.run)
+    tap = Tap()
+    with pytest.raises(LoadableError):
+        resolve(loadable, tasks_of(loadable), config, Buffers(loadable), tap)
+    expected = recording.writes
+    if recording.run["net"] == "conv_softmax_conv":
+        assert expected.pop() == FETCHED_IN_VAIN
+    assert tap.writes == expected
+    count_goldens("recorded register writes, failed runs", config.name, recording.run["mode"], 1, 0)
+
+
+def tasks_of(loadable: Loadable) -> list[DlaTask | EmuTask]:
+    return [read_task(loadable, task) for task in loadable.tasks]
 
 
 def compare_after_each(
