@@ -6,7 +6,7 @@ named like the blob, each later writer's like its layer.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 
@@ -136,20 +136,31 @@ class Graph:
             raise ModelError(f'layer "{node.name}" has no {", ".join(missing)}: give a caffemodel')
         return {name: node.params[name] for name in needed}
 
-    def run(self, inputs: Mapping[str, Array], keep: Collection[str] | None = None) -> dict[str, Array]:
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        keep: Collection[str] | None = None,
+        visit: Callable[[str, Array], None] | None = None,
+    ) -> dict[str, Array]:
         """Float32 values of the tensors named in ``keep`` (None: every tensor) for a batch of inputs (NCHW).
 
-        A tensor that nobody needs any more is dropped at once. ``ModelError`` when inputs do not fit the
-        graph, or a parameter is missing because the graph was loaded without weights.
+        A tensor that nobody needs any more is dropped at once; ``visit(name, values)`` sees every tensor as
+        soon as it is there. ``ModelError`` when inputs do not fit the graph, or a parameter is missing
+        because the graph was loaded without weights.
         """
         values = self._checked_inputs(inputs)
         wanted = set(self.tensors if keep is None else keep)
         for name in wanted - self.tensors.keys():
             raise ModelError(self._no_tensor(name))
         last_use = {tensor: index for index, node in enumerate(self.nodes) for tensor in node.inputs}
+        seen = visit or (lambda name, values: None)
+        for name in self.inputs:
+            seen(name, values[name])
         for index, node in enumerate(self.nodes):
             results = node.op.run([values[tensor] for tensor in node.inputs], self.weights(node))
             values.update(zip(node.outputs, results, strict=True))
+            for name in node.outputs:
+                seen(name, values[name])
             for tensor in {*node.inputs, *node.outputs} - wanted:
                 if last_use.get(tensor, -1) <= index:
                     del values[tensor]

@@ -38,6 +38,16 @@ def test_run_gives_every_tensor():
     np.testing.assert_array_equal(values["sum"], np.maximum(2 * x, 0) - 2 * x)
 
 
+def test_run_shows_every_tensor_as_soon_as_it_is_there():
+    graph, x = two_branches(), random_array(1, 4, 2, 3, 3)
+    seen = {}
+    assert graph.run({"data": x}, (), lambda name, values: seen.update({name: values.copy()})) == {}
+    whole = graph.run({"data": x})
+    assert list(seen) == ["data", *(name for node in graph.nodes for name in node.outputs)]
+    for name, values in seen.items():
+        np.testing.assert_array_equal(values, whole[name])
+
+
 def test_run_keeps_what_is_asked_for():
     graph, x = two_branches(), random_array(1, 4, 2, 3, 3)
     whole = graph.run({"data": x})
