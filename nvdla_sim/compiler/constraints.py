@@ -69,12 +69,6 @@ def convolution_dilation(node: Node, graph: Graph) -> str:
     return _beyond(node, "dilation", 32)
 
 
-def convolution_group(node: Node, graph: Graph) -> str:
-    """A convolution has one group."""
-    group = _attribute(node, "group")
-    return f"group {group}" if group != 1 else ""
-
-
 def inner_product_axis(node: Node, graph: Graph) -> str:
     """An InnerProduct takes all axes but the batch: axis 1."""
     axis = _attribute(node, "axis")
@@ -87,9 +81,9 @@ def inner_product_input(node: Node, graph: Graph) -> str:
     return shape_text(shape) if max(shape[1:]) > 32 else ""
 
 
-def pooling_kernel(node: Node, graph: Graph) -> str:
-    """A pooling kernel is at most 8 high and wide."""
-    return _beyond(node, "kernel", 8)
+def average_kernel(node: Node, graph: Graph) -> str:
+    """An average is taken over at most 32 rows and columns."""
+    return _beyond(node, "kernel", 32) if _attribute(node, "method") == "AVE" else ""
 
 
 def pooling_stride(node: Node, graph: Graph) -> str:
@@ -136,13 +130,12 @@ RULES: dict[type[Operator], tuple[Rule, ...]] = {
         convolution_stride,
         convolution_pad,
         convolution_dilation,
-        convolution_group,
     ),
     Dropout: (),
     Eltwise: (),
     Flatten: (),
     InnerProduct: (inner_product_axis, inner_product_input),
-    Pooling: (pooling_kernel, pooling_stride),
+    Pooling: (average_kernel, pooling_stride),
     PReLU: (),
     ReLU: (),
     ReLU6: (),

@@ -144,9 +144,17 @@ class Encoder:
         )
 
     def _pdp(self, op: Pdp) -> tuple[Record, Record]:
+        parts = op.parts or ((0, 0),)
+        middle = parts[1] if len(parts) > 2 else (0, 0)
+        widths: dict[str, int] = {}
+        for place, (source, dest) in zip(
+            ("first", "mid", "last"), (parts[0], middle, parts[-1]), strict=True
+        ):
+            widths |= {f"partial_in_width_{place}": source, f"partial_width_{place}": dest}
         record = _record(
             descriptors.PDP_OP,
-            split_num=1,
+            **widths,
+            split_num=len(parts),
             pool_mode=op.mode,
             pool_width=op.kernel[1] - 1,
             pool_height=op.kernel[0] - 1,

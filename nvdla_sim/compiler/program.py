@@ -250,7 +250,7 @@ class Sdp:
 
 @dataclass(frozen=True)
 class Pdp:
-    """Pooling. ``splits``: (source, destination) widths of the pieces when a row is too long for it."""
+    """Pooling. ``parts``: (source, destination) widths of the parts of a row that is too long at once."""
 
     layer: str
     src: Cube
@@ -259,7 +259,7 @@ class Pdp:
     kernel: Pair
     stride: Pair
     pads: Pads
-    splits: tuple[Pair, ...] = ()
+    parts: tuple[Pair, ...] = ()
 
     type = OpType.PDP
 

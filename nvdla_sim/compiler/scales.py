@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nvdla_sim.calib.table import Table
+from nvdla_sim.compiler.lower.pooling import keeps_scale
 from nvdla_sim.errors import CalibrationError, did_you_mean, listed
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.ops.pooling import Pooling
@@ -43,6 +44,6 @@ def assign_scales(graph: Graph, given: Mapping[str, np.float32]) -> dict[str, np
     """The scale that every tensor of the graph gets, from those that the table gives."""
     scales = {name: given[name] for name in graph.inputs}
     for node in graph.nodes:
-        keeps = node.op.kind in UNSCALED or isinstance(node.op, Pooling)
+        keeps = node.op.kind in UNSCALED or (isinstance(node.op, Pooling) and keeps_scale(node, graph))
         scales |= {name: scales[node.inputs[0]] if keeps else given[name] for name in node.outputs}
     return scales

@@ -80,98 +80,119 @@ def image_entries_per_row(config: Config, width: int, pads: Pads) -> int:
     return -(-(width + pads.left + pads.right) * 4 // config.cbuf_entry)
 
 
-def plan(
-    config: Config, what: str, geometry: Geometry, height: int, entries: int, kernels: int, kernel_bytes: int
-) -> Plan:
-    """Cut a convolution over ``height`` source rows of ``entries`` entries each.
+@dataclass(frozen=True)
+class Demand:
+    """What one convolution asks of the buffer. ``what`` names it in messages."""
 
-    Raises ``UnsupportedError`` naming ``what`` where a single kernel and the rows under it do not fit.
+    what: str
+    geometry: Geometry
+    height: int  # of the source
+    width: int
+    entries: int  # of one source row
+    kernels: int
+    kernel_bytes: int
+
+
+def plan(config: Config, demand: Demand) -> Plan:
+    """Cut a convolution so that each operation fits.
+
+    Raises ``UnsupportedError`` where a single kernel and the rows under it do not fit.
     """
-    shares = _weight_shares(config, kernels, kernel_bytes)
-    every_kernel = (slice(0, kernels),)
-    data_banks = _banks(config, height * entries * config.cbuf_entry)
-    whole = Rows(0, height, 0, geometry.output(height, 1)[0], geometry.pads.top, geometry.pads.bottom)
+    shares = _weight_shares(config, demand)
+    every_kernel = (slice(0, demand.kernels),)
+    entries, pads = demand.entries, demand.geometry.pads
+    data_banks = _row_banks(config, demand, demand.height)
+    whole = Rows(0, demand.height, 0, _outputs(demand), pads.top, pads.bottom)
     for weight_banks, resident in shares:
         if data_banks + weight_banks <= config.cbuf_banks:
             return Plan(every_kernel, (whole,), entries, data_banks, weight_banks, resident)
     cuts: list[Plan] = []
     for weight_banks, resident in shares:
         data_banks = config.cbuf_banks - weight_banks
-        if rows := _cut_rows(config, geometry, height, entries, data_banks):
+        if rows := _cut_rows(config, demand, data_banks):
             cuts.append(Plan(every_kernel, rows, entries, data_banks, weight_banks, resident))
     if not cuts:
-        return _cut_kernels(config, what, geometry, height, entries, kernels, kernel_bytes)
+        return _cut_kernels(config, demand)
 
     def fetched(cut: Plan) -> int:
         """Bytes: rows under two pieces are fetched twice, weights that do not stay once for each piece."""
         data = sum(rows.height for rows in cut.rows) * entries * config.cbuf_entry
-        return data + kernels * kernel_bytes * (1 if cut.resident else len(cut.rows))
+        return data + demand.kernels * demand.kernel_bytes * (1 if cut.resident else len(cut.rows))
 
     return min(cuts, key=fetched)
 
 
-def _weight_shares(config: Config, kernels: int, kernel_bytes: int) -> list[tuple[int, bool]]:
+def _weight_shares(config: Config, demand: Demand) -> list[tuple[int, bool]]:
     """Banks worth giving to weights, and whether all weights fit them: all, two hardware groups, one."""
-    everything = _banks(config, kernels * kernel_bytes)
-    group = _banks(config, min(config.atomic_k, kernels) * kernel_bytes)
+    everything = _banks(config, demand.kernels * demand.kernel_bytes)
+    group = _banks(config, min(config.atomic_k, demand.kernels) * demand.kernel_bytes)
     return [(everything, True), *((banks, False) for banks in (2 * group, group) if banks < everything)]
 
 
-def _cut_kernels(
-    config: Config, what: str, geometry: Geometry, height: int, entries: int, kernels: int, kernel_bytes: int
-) -> Plan:
+def _cut_kernels(config: Config, demand: Demand) -> Plan:
     """Operations of fewer kernels than a hardware group: each writes its own surface, partly empty."""
-    window_banks = _banks(config, min(height, geometry.reach) * entries * config.cbuf_entry)
-    source_banks = _banks(config, height * entries * config.cbuf_entry)
-    for banks in (source_banks, window_banks):
-        count = (config.cbuf_banks - banks) * config.bank_bytes // kernel_bytes
+    window = min(demand.height, demand.geometry.reach)
+    for height in (demand.height, window):
+        left = config.cbuf_banks - _row_banks(config, demand, height)
+        count = min(left * config.bank_bytes // demand.kernel_bytes, config.atomic_k, demand.kernels)
         if count < 1:
             continue
-        count = min(count, config.atomic_k, kernels)
-        weight_banks = _banks(config, count * kernel_bytes)
+        weight_banks = _banks(config, count * demand.kernel_bytes)
         data_banks = config.cbuf_banks - weight_banks
-        rows = _cut_rows(config, geometry, height, entries, data_banks)
-        if rows:
-            pieces = tuple(slice(k, min(k + count, kernels)) for k in range(0, kernels, count))
-            return Plan(pieces, rows, entries, data_banks, weight_banks, resident=True)
+        if rows := _cut_rows(config, demand, data_banks):
+            pieces = tuple(slice(k, min(k + count, demand.kernels)) for k in range(0, demand.kernels, count))
+            return Plan(pieces, rows, demand.entries, data_banks, weight_banks, resident=True)
     raise UnsupportedError(
-        f"{what}: one kernel of {kernel_bytes} bytes and the {min(height, geometry.reach)} source rows under "
-        f"it, {entries * config.cbuf_entry} bytes each, do not fit {config.name}'s convolution buffer of "
+        f"{demand.what}: one kernel of {demand.kernel_bytes} bytes and the {window} source rows under it, "
+        f"{demand.entries * config.cbuf_entry} bytes each, do not fit {config.name}'s convolution buffer of "
         f"{config.cbuf_bytes} bytes"
     )
 
 
-def _cut_rows(
-    config: Config, geometry: Geometry, height: int, entries: int, data_banks: int
-) -> tuple[Rows, ...]:
+def _cut_rows(config: Config, demand: Demand, data_banks: int) -> tuple[Rows, ...]:
     """Pieces of as many source rows as the banks hold; empty where they do not hold one kernel's."""
-    capacity = max(0, data_banks) * config.cbuf_entries // entries
-    total = geometry.output(height, 1)[0]
-    pieces: list[Rows] = []
-    first = 0
-    while first < total:
-        count = 0
+    capacity = max(0, data_banks) * config.cbuf_entries // demand.entries
+    total = _outputs(demand)
+    counts: list[int] = []
+    while sum(counts) < total:
+        first, count = sum(counts), 0
         for candidate in range(first + 1, total + 1):
-            top, bottom = _source_rows(geometry, height, first, candidate)
+            top, bottom = _source_rows(demand, first, candidate)
             if bottom - top > capacity:
                 break
             if bottom > top:  # not only padding
                 count = candidate - first
         if count == 0:
             return ()
-        top, bottom = _source_rows(geometry, height, first, first + count)
-        begin = first * geometry.stride[0] - geometry.pads.top
-        end = (first + count - 1) * geometry.stride[0] - geometry.pads.top + geometry.reach
-        pieces.append(Rows(top, bottom - top, first, count, top - begin, max(0, end - bottom)))
-        first += count
-    return tuple(pieces)
+        counts.append(count)
+    if len(counts) > 1 and counts[-1] == 1 and counts[-2] > 2:
+        counts[-2:] = [counts[-2] - 1, 2]
+    if len(counts) > 1 and min(counts) == 1 and demand.geometry.output(1, demand.width)[1] == 1:
+        return ()  # the SDP takes a piece of one pixel for a packed one and would miss its surfaces
+    return tuple(_rows(demand, sum(counts[:index]), count) for index, count in enumerate(counts))
 
 
-def _source_rows(geometry: Geometry, height: int, first: int, end: int) -> Pair:
+def _rows(demand: Demand, first: int, count: int) -> Rows:
+    top, bottom = _source_rows(demand, first, first + count)
+    begin = first * demand.geometry.stride[0] - demand.geometry.pads.top
+    end = begin + (count - 1) * demand.geometry.stride[0] + demand.geometry.reach
+    return Rows(top, bottom - top, first, count, top - begin, max(0, end - bottom))
+
+
+def _source_rows(demand: Demand, first: int, end: int) -> Pair:
     """Source rows [top, bottom) under output rows [first, end)."""
+    geometry = demand.geometry
     top = first * geometry.stride[0] - geometry.pads.top
     bottom = (end - 1) * geometry.stride[0] - geometry.pads.top + geometry.reach
-    return max(0, top), min(height, bottom)
+    return max(0, top), min(demand.height, bottom)
+
+
+def _outputs(demand: Demand) -> int:
+    return demand.geometry.output(demand.height, demand.width)[0]
+
+
+def _row_banks(config: Config, demand: Demand, height: int) -> int:
+    return _banks(config, height * demand.entries * config.cbuf_entry)
 
 
 def _banks(config: Config, size: int) -> int:

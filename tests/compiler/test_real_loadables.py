@@ -16,7 +16,7 @@ SAME = {
     "bn_only", "conv_1ch", "conv_4ch", "conv_bias", "conv_bias_bn_scale", "conv_bn", "conv_bn_scale_relu",
     "conv_scale", "conv_feat", "conv_feat_1x1", "conv_feat_odd", "conv_feat_spd",
     "conv_k20", "conv_nobias", "conv_pool_ave", "conv_pool_max", "conv_relu", "conv_s2p3k7", "dropout",
-    "flatten", "global_max", "input_dim_style", "ip", "ip_softmax", "mini_vgg", "pool_ave", "pool_ave_global",
+    "flatten", "global_max", "input_dim_style", "ip", "ip_softmax", "mini_vgg", "pool_ave",
     "pool_ave_pad", "pool_max", "pool_max_pad", "softmax", "two_outputs",
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nvdla_sim.compiler.program import Pads
-from nvdla_sim.compiler.tile import Geometry, Plan, entries_per_row, image_entries_per_row, plan
+from nvdla_sim.compiler.tile import Demand, Geometry, Plan, entries_per_row, image_entries_per_row, plan
 from nvdla_sim.errors import UnsupportedError
 from nvdla_sim.hw.config import CONFIGS
 
@@ -42,15 +42,15 @@ def test_entries_of_an_image_row_count_the_padding() -> None:
 
 def test_the_shares_of_lenet_on_nv_small() -> None:
     """conv2 and ip1 of the public LeNet: what NVIDIA's compiler writes for them."""
-    conv2 = plan(SMALL, "conv2", Geometry((5, 5)), 12, 36, 50, 500)
+    conv2 = plan(SMALL, Demand("conv2", Geometry((5, 5)), 12, 12, 36, 50, 500))
     assert (conv2.data_banks, conv2.weight_banks, len(conv2.rows)) == (1, 7, 1)
-    ip1 = plan(SMALL, "ip1", Geometry((4, 4)), 4, 28, 500, 800)
+    ip1 = plan(SMALL, Demand("ip1", Geometry((4, 4)), 4, 4, 28, 500, 800))
     assert (ip1.data_banks, ip1.weight_banks, ip1.resident) == (1, 4, False)
 
 
 def test_vgg_fc6_is_cut_by_kernels() -> None:
     """25088 bytes for each of 4096 kernels: four at once beside the data on nv_small."""
-    cut = plan(SMALL, "fc6", Geometry((7, 7)), 7, entries_per_row(SMALL, 512, 7), 4096, 25088)
+    cut = plan(SMALL, Demand("fc6", Geometry((7, 7)), 7, 7, entries_per_row(SMALL, 512, 7), 4096, 25088))
     assert len(cut.rows) == 1
     assert len(cut.kernels) == 1024
     assert (cut.data_banks, cut.weight_banks) == (7, 25)
@@ -58,7 +58,7 @@ def test_vgg_fc6_is_cut_by_kernels() -> None:
 
 def test_what_no_cut_can_help_is_refused() -> None:
     with pytest.raises(UnsupportedError, match=r'layer "x".*131072 bytes'):
-        plan(SMALL, 'layer "x"', Geometry((32, 32)), 32, 32, 1, 32 * 32 * 512)
+        plan(SMALL, Demand('layer "x"', Geometry((32, 32)), 32, 32, 32, 1, 32 * 32 * 512))
 
 
 geometries = st.builds(
@@ -73,16 +73,16 @@ geometries = st.builds(
 @settings(max_examples=200)
 @given(
     st.sampled_from([SMALL, LARGE, FULL]), geometries, st.integers(1, 300), st.integers(1, 900),
-    st.integers(1, 200), st.integers(1, 20_000),
+    st.integers(1, 200), st.integers(1, 20_000), st.integers(1, 2),
 )  # fmt: skip
 def test_every_plan_fits_and_covers(
-    config, geometry, height: int, entries: int, kernels: int, size: int
+    config, geometry, height: int, entries: int, kernels: int, size: int, width: int
 ) -> None:
     outputs = geometry.output(height, 1)[0]
     if outputs < 1:
         return
     try:
-        cut = plan(config, "x", geometry, height, entries, kernels, size)
+        cut = plan(config, Demand("x", geometry, height, width, entries, kernels, size))
     except UnsupportedError:
         return
     _check_fit(config, cut, kernels, size)
@@ -90,6 +90,8 @@ def test_every_plan_fits_and_covers(
     assert [row for rows in cut.rows for row in range(rows.first, rows.first + rows.count)] == list(
         range(outputs)
     )
+    if width == 1 and len(cut.rows) > 1:
+        assert min(rows.count for rows in cut.rows) > 1  # never a piece of one pixel
     for rows in cut.rows:
         _check_rows(geometry, height, rows, whole=len(cut.rows) == 1)
 

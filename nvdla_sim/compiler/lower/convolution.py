@@ -20,30 +20,33 @@ MAX_BIAS = 2.0**30  # steps of a sum
 
 
 def lower(step: Step, to: Lowering) -> None:
-    """A picture is read as it is where the core can: not with dilation."""
+    """A picture is read as it is where the core can: not with dilation, and in one group."""
     op = step.head.op
     assert isinstance(op, Convolution)
     name = step.head.inputs[0]
-    source = to.tensors[name] if op.dilation == (1, 1) else features(to, name)
+    as_it_is = op.dilation == (1, 1) and op.group == 1
+    source = to.tensors[name] if as_it_is else features(to, name)
     top, left = op.pad
     geometry = Geometry(op.kernel, op.stride, op.dilation, Pads(top, left, top, left))
-    lower_weights(step, to, source, step.head.params["weight"], geometry)
+    lower_weights(step, to, source, step.head.params["weight"], geometry, op.group)
 
 
-def lower_weights(step: Step, to: Lowering, source: Tensor, weights: Float32, geometry: Geometry) -> None:
-    """The common part of the layers with weights. ``weights``: float32 KCRS over the source's channels."""
+def lower_weights(
+    step: Step, to: Lowering, source: Tensor, weights: Float32, geometry: Geometry, group: int = 1
+) -> None:
+    """The common part of the layers with weights. ``weights``: float32 KCRS over a group's channels."""
     name, scale = step.head.name, to.scales[step.output]
     quantised, values = quantise(step.head, weights, source.scale, scale, to.per_filter)
     second_stage = bool(step.followers) and not is_plain_relu(step.followers[0])
     if second_stage and (
-        values.needs_two_stages(scale) or cuts_kernels(to, source, quantised.values, geometry)
+        values.needs_two_stages(scale) or cuts_kernels(to, source, quantised.values, geometry, group)
     ):
         alone, rest = step.apart()
-        lower_weights(alone, to, source, weights, geometry)
+        lower_weights(alone, to, source, weights, geometry, group)
         fused.lower(rest, to)
         return
     post = fused.post_for(values, step.followers, step.output, to)
-    convolve(to, name, source, quantised.values, geometry, post, step.output)
+    convolve(to, name, source, quantised.values, geometry, post, step.output, group)
 
 
 def quantise(

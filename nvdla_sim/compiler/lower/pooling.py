@@ -1,35 +1,162 @@
-"""Pooling -> PDP, which keeps the scale: the output's int8 steps are the input's.
+"""Pooling -> PDP, or a convolution with ones where PDP cannot do it.
 
-Source: compiler-facts sections 6.4 ("pdp") and 8.3.
+PDP keeps the scale: its output's int8 steps are the input's. Its kernels end at 8, so a larger maximum is a
+chain of smaller ones. Its averages divide by the kernel's area, so what needs another divisor, a larger
+kernel or finer steps is a depthwise convolution with ones, which sums exactly and rounds once.
+
+Source: compiler-facts sections 6.4, 8.3, 8.13 and 9.1, recipes section 1.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from nvdla_sim.compiler.lower.convolve import features
+import numpy as np
+from numpy.typing import NDArray
+
+from nvdla_sim.compiler.lower.convolve import convolve, features
 from nvdla_sim.compiler.lower.lowering import Lowering
-from nvdla_sim.compiler.program import Pads, Pdp
+from nvdla_sim.compiler.program import Converter, Cube, Pads, Pair, Pdp, Post, Stage
+from nvdla_sim.compiler.scaling import multiplier, multipliers
 from nvdla_sim.compiler.steps import Step
+from nvdla_sim.compiler.tile import Geometry
+from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.ops.pooling import Pooling
+from nvdla_sim.hw.config import Config
 from nvdla_sim.loadable.enums import PoolMode
+
+PDP_KERNEL = 8
+PDP_PAD = 7
+PDP_PART = 1024  # source columns of one part of a split row
+
+
+def keeps_scale(node: Node, graph: Graph) -> bool:
+    """Whether the layer's output has its input's scale.
+
+    A single average of a whole plane does not: it is much smaller than the values it comes from.
+    """
+    op = _op(node)
+    areas = _areas(op, graph.tensors[node.inputs[0]].chw, graph.tensors[node.outputs[0]].chw)
+    full = bool(np.all(areas == op.kernel[0] * op.kernel[1]))
+    fits = max(op.kernel) <= PDP_KERNEL and max(op.pad) <= PDP_PAD
+    return op.method == "MAX" or (full and fits and areas.size > 1)
 
 
 def lower(step: Step, to: Lowering) -> None:
     """Lanes that no channel uses are pooled along with the others."""
-    node, op = step.head, step.head.op
-    assert isinstance(op, Pooling)
+    node, op = step.head, _op(step.head)
+    if op.method == "MAX":
+        _maximum(node, op, to)
+    elif keeps_scale(node, to.graph):
+        source = features(to, node.inputs[0])
+        dest = to.destination(node.outputs[0], source.lanes)
+        _pdp(to, node.name, source.cube, dest.cube, PoolMode.AVG, op.kernel, op.stride, op.pad)
+    else:
+        _average(node, op, to)
+
+
+def _maximum(node: Node, op: Pooling, to: Lowering) -> None:
+    """A window of 8 + 7 + 7 .. elements is a window of 8 over windows of 8: the last one has the stride."""
     source = features(to, node.inputs[0])
     dest = to.destination(node.outputs[0], source.lanes)
-    height, pad_bottom = _fit(source.cube.height, dest.cube.height, op, 0)
-    width, pad_right = _fit(source.cube.width, dest.cube.width, op, 1)
-    src = replace(source.cube, channels=dest.cube.channels, height=height, width=width)
-    pads = Pads(op.pad[0], op.pad[1], pad_bottom, pad_right)
-    mode = PoolMode.MAX if op.method == "MAX" else PoolMode.AVG
-    to.emit(Pdp(node.name, src, dest.cube, mode, op.kernel, op.stride, pads))
+    cube = source.cube
+    count = max(1, -(-(max(op.kernel) - 1) // (PDP_KERNEL - 1)))
+    parts = list(zip(*(_chain(k, p, count) for k, p in zip(op.kernel, op.pad, strict=True)), strict=True))
+    for (kernel_y, pad_y), (kernel_x, pad_x) in parts[:-1]:
+        # every position whose window reaches into the source
+        height, width = cube.height + pad_y, cube.width + pad_x
+        between = to.scratch(dest.cube.channels, height, width, source.scale).cube
+        _pdp(to, node.name, cube, between, PoolMode.MAX, (kernel_y, kernel_x), (1, 1), (pad_y, pad_x))
+        cube = between
+    (kernel_y, pad_y), (kernel_x, pad_x) = parts[-1]
+    _pdp(to, node.name, cube, dest.cube, PoolMode.MAX, (kernel_y, kernel_x), op.stride, (pad_y, pad_x))
 
 
-def _fit(source: int, dest: int, op: Pooling, axis: int) -> tuple[int, int]:
-    """Source size and padding behind it such that the last window ends exactly there."""
-    needed = (dest - 1) * op.stride[axis] + op.kernel[axis] - op.pad[axis]
-    return min(source, needed), max(0, needed - source)
+def _chain(kernel: int, pad: int, count: int) -> list[Pair]:
+    """Kernels and pads of ``count`` windows over each other that reach as far as one; the pad goes first."""
+    parts = []
+    reach = kernel - 1
+    for _ in range(count):
+        step = min(reach, PDP_KERNEL - 1)
+        parts.append((step + 1, min(pad, step)))
+        reach -= step
+        pad -= min(pad, step)
+    return parts
+
+
+def _pdp(
+    to: Lowering, layer: str, source: Cube, dest: Cube, mode: PoolMode, kernel: Pair, stride: Pair, pad: Pair
+) -> None:
+    """One PDP operation; ``source`` is cut, or padded, to where the last window ends."""
+    (height, bottom), (width, right) = (
+        _fit(size, count, k, s, p)
+        for size, count, k, s, p in zip(
+            (source.height, source.width), (dest.height, dest.width), kernel, stride, pad, strict=True
+        )
+    )
+    src = replace(source, channels=dest.channels, height=height, width=width)
+    pads = Pads(pad[0], pad[1], bottom, right)
+    parts = _width_parts(to.config, dest.width, kernel, stride, pads)
+    to.emit(Pdp(layer, src, dest, mode, kernel, stride, pads, parts))
+
+
+def _fit(size: int, count: int, kernel: int, stride: int, pad: int) -> Pair:
+    """Source size and padding behind it such that the last of ``count`` windows ends exactly there."""
+    needed = (count - 1) * stride + kernel - pad
+    return min(size, needed), max(0, needed - size)
+
+
+def _width_parts(config: Config, width: int, kernel: Pair, stride: Pair, pads: Pads) -> tuple[Pair, ...]:
+    """(source, output) widths of the parts of a row that the engine's line buffer cannot hold at once."""
+    lines = (1, 1, 2, 4, 4, 8, 8, 8, 8)[-(-kernel[0] // stride[0])]
+    largest = 7 * 1024 * 8 // (lines * config.atomic_k * 14)
+    largest = min(largest, (PDP_PART - kernel[1]) // stride[1] + 1)
+    if width <= largest:
+        return ()
+    for count in range(-(-width // largest), width):
+        each = width // count
+        last = width - (count - 1) * each
+        # columns that a part shares with the one before are not counted
+        end = last * stride[1] - pads.right
+        if last <= largest and end > 0:
+            first = (each - 1) * stride[1] + kernel[1] - pads.left
+            return ((first, each), *((each * stride[1], each),) * (count - 2), (end, last))
+    raise AssertionError("a part of one column always fits")
+
+
+def _average(node: Node, op: Pooling, to: Lowering) -> None:
+    """Sums by a convolution with ones, then one multiplication by 1 / area for each position."""
+    source = features(to, node.inputs[0])
+    shape, (_, height, width) = (to.graph.tensors[name].chw for name in (node.inputs[0], node.outputs[0]))
+    areas = _areas(op, shape, (shape[0], height, width))
+    factors = source.scale / (areas * to.scales[node.outputs[0]])
+    what = f'layer "{node.name}"'
+    if areas.min() == areas.max():
+        post = Post(out=Converter(*multiplier(float(factors[0, 0]), what)))
+    else:
+        muls, truncate = multipliers(factors.reshape(-1), what)
+        each = np.broadcast_to(muls.reshape(1, height, width), (shape[0], height, width))
+        post = Post(Stage(mul=each, truncate=truncate))
+    ones = np.ones((shape[0], 1, *op.kernel), np.int8)
+    top, left = op.pad
+    (_, bottom), (_, right) = (
+        _fit(size, count, k, s, p)
+        for size, count, k, s, p in zip(shape[1:], (height, width), op.kernel, op.stride, op.pad, strict=True)
+    )
+    geometry = Geometry(op.kernel, op.stride, (1, 1), Pads(top, left, bottom, right))
+    convolve(to, node.name, source, ones, geometry, post, node.outputs[0], group=shape[0])
+
+
+def _areas(op: Pooling, source: tuple[int, int, int], dest: tuple[int, int, int]) -> NDArray[np.float32]:
+    """What Caffe divides each position's sum by, [H, W]: padding counts, what lies beyond it does not."""
+    sides = []
+    for axis in (0, 1):
+        start = np.arange(dest[1 + axis]) * op.stride[axis] - op.pad[axis]
+        end = np.minimum(start + op.kernel[axis], source[1 + axis] + op.pad[axis])
+        sides.append((end - start).astype(np.float32))
+    return sides[0][:, None] * sides[1]
+
+
+def _op(node: Node) -> Pooling:
+    assert isinstance(node.op, Pooling)
+    return node.op

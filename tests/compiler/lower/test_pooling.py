@@ -1,0 +1,85 @@
+"""Pooling of every size, on PDP or as convolution, against Caffe's meaning."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nvdla_sim.errors import ModelError
+from nvdla_sim.graph.ops.pooling import Pooling
+from tests.compiler.decoded import operations
+from tests.compiler.ideal import TARGETS, Net, Result, run
+
+
+def pool(op: Pooling, shape, target: str) -> Result:
+    net = Net()
+    net.add(op, net.input(shape))
+    return run(net, target, input_format="nchw")
+
+
+def kinds(result: Result) -> list[str]:
+    return [op["kind"] for op in operations(result.loadable)]
+
+
+@settings(max_examples=120)
+@given(
+    st.sampled_from(TARGETS), st.integers(1, 40), st.integers(1, 40),
+    st.tuples(st.integers(1, 25), st.integers(1, 25)), st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    st.tuples(st.integers(0, 11), st.integers(0, 11)), st.booleans(),
+)  # fmt: skip
+def test_a_maximum_is_exact(target, height, width, kernel, stride, pad, ceil) -> None:
+    try:
+        op = Pooling("MAX", kernel, stride, pad, ceil)
+        op.output_shapes([(9, height, width)])
+    except ModelError:
+        return
+    result = pool(op, (9, height, width), target)
+    assert result.worst == 0
+    assert set(kinds(result)) == {"PDP"}
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(TARGETS), st.integers(1, 24), st.integers(1, 24),
+    st.tuples(st.integers(1, 12), st.integers(1, 12)), st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    st.tuples(st.integers(0, 5), st.integers(0, 5)),
+)  # fmt: skip
+def test_an_average_divides_as_caffe_does(target, height, width, kernel, stride, pad) -> None:
+    try:
+        op = Pooling("AVE", kernel, stride, pad)
+        op.output_shapes([(9, height, width)])
+    except ModelError:
+        return
+    result = pool(op, (9, height, width), target)
+    assert result.worst < (1.01 if kinds(result) == ["PDP"] else 0.52)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("size", [1, 7, 13, 21, 32])
+def test_a_global_average_has_a_scale_of_its_own(target, size) -> None:
+    result = pool(Pooling("AVE", (size, size)), (40, size, size), target)
+    assert result.worst < 0.52
+    assert "PDP" not in kinds(result)
+
+
+@pytest.mark.parametrize(
+    ("target", "width", "kernel", "stride"),
+    [
+        ("nv_small", 1100, (2, 2), (2, 2)),
+        ("nv_large", 300, (3, 3), (2, 2)),
+        ("nv_full", 100, (5, 5), (1, 1)),
+        ("nv_large", 260, (2, 3), (1, 5)),
+        ("nv_large", 130, (1, 1), (1, 1)),
+    ],
+)
+@pytest.mark.parametrize("method", ["MAX", "AVE"])
+def test_a_long_row_is_split(target, width, kernel, stride, method) -> None:
+    pad = (kernel[0] // 2, kernel[1] // 2)
+    result = pool(Pooling(method, kernel, stride, pad), (3, 6, width), target)
+    assert result.worst < 1.01
+
+
+def test_a_window_too_large_is_told() -> None:
+    with pytest.raises(Exception, match="32 rows and columns"):
+        pool(Pooling("AVE", (33, 3)), (3, 40, 40), "nv_small")
