@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from nvdla_sim.calib.table import Table
@@ -62,10 +62,10 @@ def compile_graph(
     config = config_named(target)
     per_filter = one_of("quantization mode", quantization, QUANTIZATIONS) == "per-filter"
     reuse_memory = PROFILES[one_of("profile", profile, PROFILES)].reuse_memory
-    images = _image_inputs(graph, input_format)
+    images = image_inputs(graph, input_format)
     given = table_scales(graph, table)
 
-    graph = join_affine(remove_renaming(graph), images)
+    graph = simplified(graph, images)
     _refuse(target, list(problems(graph)))
     scales = assign_scales(graph, given)
     steps = make_steps(graph)
@@ -78,8 +78,16 @@ def compile_graph(
     return emit(program, schedule(program.units), pool_size, config)
 
 
-def _image_inputs(graph: Graph, input_format: str | None) -> set[str]:
-    """The inputs that are read as pixels."""
+def simplified(graph: Graph, images: Collection[str]) -> Graph:
+    """The graph that is lowered: without layers that only rename, affine layers joined to others.
+
+    Its tensors have the names and the values that they have in ``graph``. ``images``: from ``image_inputs``.
+    """
+    return join_affine(remove_renaming(graph), images)
+
+
+def image_inputs(graph: Graph, input_format: str | None) -> set[str]:
+    """The inputs that are read as pixels; ``OptionError`` when they cannot be."""
     channels = {name: graph.tensors[name].chw[0] for name in graph.inputs}
     if input_format is None:
         return {name for name, count in channels.items() if count in IMAGE_CHANNELS}
