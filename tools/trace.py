@@ -18,16 +18,30 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tools.golden_programs import Engine
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 UNSUPPORTED = "fp16"  # what a case gives that must be refused, and is
 
 
-def goldens(folder: Path, match: str) -> Iterator[tuple[str, list[str]]]:
+def engine_named(name: str) -> Engine:
+    """What executes launches."""
+    if name == "kernels":
+        from nvdla_sim.hw.kernels.program import kernel_executor
+
+        return kernel_executor
+    from nvdla_sim.hw.execute import reference_executor
+
+    return reference_executor
+
+
+def goldens(folder: Path, match: str, engine: Engine) -> Iterator[tuple[str, list[str]]]:
     """Name and problems of each golden program."""
     from nvdla_sim.errors import NvdlaError, OptionError, UnsupportedError
-    from nvdla_sim.hw.execute import reference_executor
     from tools.golden_programs import load, play
 
     files = sorted(folder.glob("*.npz"))
@@ -35,23 +49,22 @@ def goldens(folder: Path, match: str) -> Iterator[tuple[str, list[str]]]:
         raise OptionError(f"{folder} holds no golden programs (*.npz)")
     for case in (case for path in files for case in load(path, match)):
         try:
-            yield case.name, play(case, reference_executor)
+            yield case.name, play(case, engine)
         except NvdlaError as problem:
             refused = case.fp16 and isinstance(problem, UnsupportedError)
             yield case.name, [UNSUPPORTED if refused else str(problem)]
 
 
-def texts(paths: list[Path], target: str) -> Iterator[tuple[str, list[str]]]:
+def texts(paths: list[Path], target: str, engine: Engine) -> Iterator[tuple[str, list[str]]]:
     """Name and problems of each text trace."""
     from nvdla_sim.errors import NvdlaError
     from nvdla_sim.hw.config import config_named
-    from nvdla_sim.hw.execute import reference_executor
     from tools.trace_player import play_trace
 
     config = config_named(target)
     for path in paths:
         try:
-            yield str(path), play_trace(path, config, reference_executor)
+            yield str(path), play_trace(path, config, engine)
         except NvdlaError as problem:
             yield str(path), [str(problem)]
 
@@ -90,6 +103,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--target", metavar="CONFIG", help="hardware configuration of traces or loadable")
     parser.add_argument("--goldens", metavar="DIR", type=Path, help="play the golden programs DIR/*.npz")
     parser.add_argument("--match", metavar="PATTERN", default="*", help="of these only cases named so")
+    parser.add_argument(
+        "--engine",
+        choices=("reference", "kernels"),
+        default="reference",
+        help="what plays (default: %(default)s)",
+    )
     parser.add_argument("--export", metavar=("LOADABLE", "IMAGE"), nargs=2, help="write a text trace")
     parser.add_argument("-o", metavar="DIR", dest="output", type=Path, help="where the exported trace goes")
     failed = 0
@@ -106,9 +125,9 @@ def main(arguments: list[str] | None = None) -> int:
             loadable, image = options.export
             print(f"wrote {write_trace(loadable, image, options.output, options.target)}")
         elif options.goldens:
-            failed = report(goldens(options.goldens, options.match))
+            failed = report(goldens(options.goldens, options.match, engine_named(options.engine)))
         else:
-            failed = report(texts(options.traces, options.target))
+            failed = report(texts(options.traces, options.target, engine_named(options.engine)))
 
     return run_command(parser, work, arguments) or min(failed, 1)
 

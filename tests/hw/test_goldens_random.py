@@ -12,23 +12,25 @@ import numpy as np
 import pytest
 
 from nvdla_sim.errors import NvdlaError, UnsupportedError
-from nvdla_sim.hw.execute import reference_executor
 from tests.shared import COMMITTED_GOLDENS, golden_paths
-from tools.golden_programs import WAIT, WRITE, Case, load, play
+from tools.golden_programs import WAIT, WRITE, Case, Engine, load, play
+from tools.trace import engine_named
 
 SELECTION = sorted((COMMITTED_GOLDENS / "random").glob("*.npz"))
 PROGRAMS = golden_paths("random/*.npz") + golden_paths("traces/*.npz")
 ILLEGAL = golden_paths("random/refused/illegal.*.jsonl")
 
+ENGINES = ("reference", "kernels")
+
 Count = Callable[[str, str, str, int, int], None]
 
 
-def failures(cases: list[Case]) -> list[str]:
+def failures(cases: list[Case], engine: Engine) -> list[str]:
     """One text for each case that does not end as it must: in the chip's bytes, or, fp16, refused."""
     found = []
     for case in cases:
         try:
-            problems = play(case, reference_executor)
+            problems = play(case, engine)
             if case.fp16:
                 problems.append("fp16 must be refused")
         except NvdlaError as problem:
@@ -38,26 +40,31 @@ def failures(cases: list[Case]) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("path", SELECTION, ids=lambda path: path.stem)
-def test_selection(path: Path) -> None:
+def test_selection(path: Path, engine: str) -> None:
     cases = load(path)
     assert {case.config.name for case in cases} == {path.stem}
-    found = failures(cases)
+    found = failures(cases, engine_named(engine))
     assert not found, "\n".join(found)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
-def test_programs(path: Path, count_goldens: Count) -> None:
+def test_programs(path: Path, engine: str, count_goldens: Count) -> None:
     cases = load(path)
     assert cases
-    found = failures(cases)
-    suite = "register programs refused (fp16)" if cases[0].fp16 else "register programs"
-    count_goldens(suite, cases[0].engine, cases[0].config.name, len(cases) - len(found), len(found))
+    found = failures(cases, engine_named(engine))
+    suite = "register programs" + (" refused (fp16)" if cases[0].fp16 else "")
+    count_goldens(
+        f"{suite}, {engine}", cases[0].engine, cases[0].config.name, len(cases) - len(found), len(found)
+    )
     assert not found, "\n".join(found)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("path", ILLEGAL, ids=lambda path: path.stem)
-def test_illegal_programs(path: Path, count_goldens: Count) -> None:
+def test_illegal_programs(path: Path, engine: str, count_goldens: Count) -> None:
     """What the chip refuses, hangs or dies on ends in a clear error; what it completes ends somehow.
 
     Where the chip's output stayed that of the program before the change, ours does too, or it is refused.
@@ -72,7 +79,7 @@ def test_illegal_programs(path: Path, count_goldens: Count) -> None:
             bases.update((case.name, case) for case in load(base_file))
         case = patched(bases[row["base"]], row["patch"])
         try:
-            problems = play(case, reference_executor)
+            problems = play(case, engine_named(engine))
         except NvdlaError:
             passed += 1
             continue
@@ -82,7 +89,8 @@ def test_illegal_programs(path: Path, count_goldens: Count) -> None:
             wrong.append(f"{case.name}, {row['mutation']}: same output on the chip, but {problems[0]}")
         else:
             passed += 1
-    count_goldens("illegal register programs", "all engines", path.stem.split(".")[1], passed, len(wrong))
+    config = path.stem.split(".")[1]
+    count_goldens(f"illegal register programs, {engine}", "all units", config, passed, len(wrong))
     assert not wrong, "\n".join(wrong)
 
 

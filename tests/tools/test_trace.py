@@ -14,8 +14,9 @@ from tools.trace import main
 SELECTION = COMMITTED_GOLDENS / "random"
 
 
-def test_golden_programs_are_counted(capsys: pytest.CaptureFixture[str]):
-    assert main(["--goldens", str(SELECTION), "--match", "nv_full.sdp*"]) == 0
+@pytest.mark.parametrize("engine", ["reference", "kernels"])
+def test_golden_programs_are_counted(engine: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["--goldens", str(SELECTION), "--match", "nv_full.sdp*", "--engine", engine]) == 0
     assert capsys.readouterr().out.splitlines() == ["4 not yet supported (fp16)", "10 passed, 0 failed"]
 
 

@@ -33,7 +33,11 @@ def test_an_exported_run_plays_without_a_difference(tmp_path: Path, config: str)
     loadable = Loadable.load(DIGITS / f"digits.{config}.per-filter.nvdla")
     trace = export(loadable, IMAGE, tmp_path / "new" / "folder")
     assert trace == tmp_path / "new" / "folder" / f"digits_{config}_per_filter.cfg"
-    assert trace.read_text().count("check_crc") >= 3
+    text = trace.read_text()
+    assert text.count("check_crc") >= 3
+    starts = text.count("reg_write(NVDLA_CDMA.D_OP_ENABLE_0, 0x1);")
+    assert starts == text.count("poll_reg_equal(NVDLA_CDMA.S_CBUF_FLUSH_STATUS_0, 0x1);")
+    assert starts == text.count("sync_wait(NVDLA_CDMA, enabled_")  # for the units behind it in the chain
     assert play(trace, config) == []
 
 
