@@ -29,6 +29,7 @@ WRITE, WAIT, READ, READ_FOR_INFORMATION = 0, 1, 2, 3
 
 # A program may touch memory that its regions do not name; more than this is not a program but a runaway.
 SPARE_MEMORY = 64 << 20
+_NO_BYTES = np.empty(0, np.uint8)
 
 Executor = Callable[[Launch], Mapping[str, int]]
 Engine = Callable[[Config, Ports], Executor]
@@ -111,8 +112,8 @@ def pack(cases: Sequence[Case]) -> bytes:
         file,
         meta=np.frombuffer(json.dumps(meta).encode(), np.uint8),
         ops=np.concatenate([case.ops for case in cases]),
-        in_bytes=np.concatenate(streams["inputs"]),
-        out_bytes=np.concatenate(streams["outputs"]),
+        in_bytes=np.concatenate([_NO_BYTES, *streams["inputs"]]),
+        out_bytes=np.concatenate([_NO_BYTES, *streams["outputs"]]),
     )
     return file.getvalue()
 

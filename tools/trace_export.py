@@ -55,10 +55,11 @@ def export(
         buffers.ports.dram.view(port.address, port.raw.size)[:] = port.raw
     tasks = [read_task(loadable, task) for task in loadable.tasks]
     steps = resolve(loadable, tasks, config, buffers)
-    handled = list(accumulate(map(_interrupts, steps), initial=0))[1:]
+    handled = list(accumulate(map(_interrupts, steps)))  # interrupts when a step is done
     if not steps or not handled[-1]:
         raise UnsupportedError(f"{loadable.name} runs nothing on the accelerator: there is nothing to export")
-    recorder = _Recorder(config, handled)
+    stops = {count for count, step in zip(handled, steps, strict=True) if isinstance(step, CpuOperation)}
+    recorder = _Recorder(config, stops | {handled[-1]})
     resolve(loadable, tasks, config, buffers, recorder.tap)
 
     name = re.sub(r"\W", "_", Path(loadable.name).stem)
