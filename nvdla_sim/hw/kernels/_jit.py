@@ -24,7 +24,10 @@ from numba.core.registry import cpu_target
 from nvdla_sim.hw.kernels._record import Arguments
 
 part = numba.njit(nogil=True, error_model="numpy")
-"""A function that kernels call: compiled into each of them."""
+"""A function that kernels call: compiled once for all of them."""
+
+inlined = numba.njit(nogil=True, error_model="numpy", inline="always")
+"""A function that is called in one place only: it becomes part of its caller, which is quicker to compile."""
 
 
 def kernel(variant: str = "") -> Callable[[Any], Callable[[Arguments], None]]:

@@ -10,7 +10,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from nvdla_sim.hw.kernels._jit import part
+from nvdla_sim.hw.kernels._jit import inlined
 from nvdla_sim.hw.kernels._record import Int
 from nvdla_sim.hw.kernels._vector import Value
 
@@ -48,13 +48,13 @@ def address_of(array: NDArray[Any]) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-@part
+@inlined
 def aligned_address(buffer: NDArray[np.uint8]) -> Int:
     """The first multiple of ALIGNMENT inside ``buffer``. Behind its last use there has to be ``in_use``."""
     return (buffer.ctypes.data + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 
-@part
+@inlined
 def in_use(buffer: NDArray[np.uint8]) -> None:
     """Hold a buffer up to here: numba frees it behind the last place where its name stands."""
     buffer[0] = 0

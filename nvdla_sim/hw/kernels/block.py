@@ -15,7 +15,7 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from nvdla_sim.hw.kernels._jit import part
+from nvdla_sim.hw.kernels._jit import inlined
 from nvdla_sim.hw.kernels._memory import int8_at, int32_at, int64_at
 from nvdla_sim.hw.kernels._record import Int, Record, integers
 from nvdla_sim.hw.kernels._vector import I8, I16, I32, Code, Value, routine, vector
@@ -40,7 +40,7 @@ class Slots(NamedTuple):
 SKIP = -1
 
 
-@part
+@inlined
 def scatter(cube: Record, group: Int, slots: Slots, first: Int, count: Int, out: Int) -> None:
     """Write int8 [count, GROUP] at ``out`` to ``cube``, whose pixels are atoms; slots from ``first`` on."""
     atom = cube.pixel
@@ -54,7 +54,7 @@ def scatter(cube: Record, group: Int, slots: Slots, first: Int, count: Int, out:
             of += GROUP
 
 
-@part
+@inlined
 def store_atom(atom: Int, target: Int, source: Int) -> None:
     """Copy 8, 16 or 32 bytes."""
     to, of = int64_at(target), int64_at(source)
@@ -70,15 +70,23 @@ def store_atom(atom: Int, target: Int, source: Int) -> None:
             to[0], to[1], to[2], to[3] = a, b, c, d
 
 
-@part
-def gather(cube: Record, group: Int, slots: Slots, first: Int, count: Int, tile: Int) -> None:
+@inlined
+def copy_row(target: Int, source: Int) -> None:
+    """Copy one row of a tile."""
+    to, of = int64_at(target), int64_at(source)
+    for i in range(TILE_ROW // 8):
+        to[i] = of[i]
+
+
+@inlined
+def gather(cube: Record, group: Int, slots: Slots, count: Int, tile: Int) -> None:
     """tile[slot, channel] = the cube's int8 values."""
     atom = cube.pixel
     pieces = GROUP // atom
     for piece in range(min(pieces, cube.surfaces - group * pieces)):
         base = cube.address + (group * pieces + piece) * cube.surf
         for i in range(count):
-            values = int8_at(base + slots.y[first + i] * cube.line + slots.x[first + i] * atom)
+            values = int8_at(base + slots.y[i] * cube.line + slots.x[i] * atom)
             to = int32_at(tile + i * TILE_ROW + 4 * piece * atom)
             for lane in range(atom):
                 to[lane] = values[lane]
@@ -99,7 +107,7 @@ def _add(element: ir.Type) -> Callable[..., None]:
 _add_bytes, _add_words = _add(I8), _add(I16)
 
 
-@part
+@inlined
 def add_points(
     cube: Record, itemsize: Int, shift: Int, group: Int, slots: Slots, first: Int, count: Int, tile: Int
 ) -> None:

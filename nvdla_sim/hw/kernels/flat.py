@@ -65,11 +65,8 @@ def run_flat(ops: Arguments) -> None:
     tile = aligned_address(room)
     points_tile = tile + SLOTS * TILE_ROW
     zeros = points_tile + SLOTS * TILE_ROW
-    tail_source, tail_points, tail_out = (
-        zeros + TILE_ROW,
-        zeros + TILE_ROW + GROUP,
-        zeros + TILE_ROW + 2 * GROUP,
-    )
+    tail_source = zeros + TILE_ROW
+    tail_points, tail_out = tail_source + GROUP, tail_source + 2 * GROUP
     for surface in range(op.source.surfaces):
         row, start = op.table + surface * TABLE_BYTES, op.start + surface * TILE_ROW
         for line in range(op.lines):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nvdla_sim.hw.kernels._jit import part, target
+from nvdla_sim.hw.kernels._jit import inlined, target
 from nvdla_sim.hw.kernels._record import Int
 from nvdla_sim.hw.kernels._vector import I8, I16, I32, I64, Code, Value, routine, vector
 
@@ -127,7 +127,7 @@ def tile_multiplier(isa: Isa) -> Callable[..., None]:
     double = _block(isa, 2, RUN) if isa.pair_runs else single
     pair_runs = isa.pair_runs
 
-    @part
+    @inlined
     def multiply(
         data: Sequence[int],
         runs: Int,

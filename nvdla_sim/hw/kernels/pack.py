@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nvdla_sim.hw.kernels._jit import part
+from nvdla_sim.hw.kernels._jit import inlined, part
 from nvdla_sim.hw.kernels._memory import int8_at, int16_at, int64_at, uint8_at
 from nvdla_sim.hw.kernels._record import Int, Record, integers
 
@@ -39,7 +39,7 @@ INPUT = np.dtype(
 _SIGN_BITS = -0x7F7F7F7F7F7F7F80  # 0x80 in each byte: adds 128 to an int8, giving uint8
 
 
-@part
+@inlined
 def pack(source: Record, first_output: Int, outputs: Int, packed: Int) -> None:
     """Pack what the output rows ``first_output`` .. + ``outputs`` need to the address ``packed``."""
     rows = source.rows_first + source.rows_per_output * (outputs - 1)
@@ -74,7 +74,7 @@ def _fill(source: Record, target: Int, count: Int) -> None:
             wide[i] = source.pad
 
 
-@part
+@inlined
 def _pack_atoms(source: Record, line: Int, target: Int) -> None:
     """One line of a feature cube."""
     atom, step, columns = source.pixel, source.column_step, source.columns
@@ -110,7 +110,7 @@ def _pack_bytes(source: Record, place: Int, target: Int, count: Int) -> None:
             wide[i] = narrow[i]
 
 
-@part
+@inlined
 def _put(source: Record, target: Int, index: Int, element: Int) -> None:
     if source.itemsize == 1:
         uint8_at(target)[index] = element
@@ -118,7 +118,7 @@ def _put(source: Record, target: Int, index: Int, element: Int) -> None:
         int16_at(target)[index] = element
 
 
-@part
+@inlined
 def _pack_pixels(source: Record, line: Int, target: Int) -> None:
     """One line of an image: its components in the order in which the convolution sees them."""
     components = source.components
@@ -126,7 +126,7 @@ def _pack_pixels(source: Record, line: Int, target: Int) -> None:
     end = min(source.columns, begin + source.width * components)
     itemsize = source.itemsize
     _fill(source, target, min(begin, source.columns) * itemsize)
-    _fill(source, target + max(end, 0) * itemsize, source.row_bytes - end * itemsize)
+    _fill(source, target + end * itemsize, source.row_bytes - end * itemsize)
     table = int16_at(source.table)
     order = (source.component_0, source.component_1, source.component_2, source.component_3)
     for c in range(components):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nvdla_sim.hw.kernels._jit import kernel, part
+from nvdla_sim.hw.kernels._jit import inlined, kernel, part
 from nvdla_sim.hw.kernels._memory import int8_at, int64_at
 from nvdla_sim.hw.kernels._record import Arguments, Int, Record, fill, integers
 from nvdla_sim.hw.kernels._vector import I8, Code, Value, routine, vector
@@ -54,7 +54,7 @@ def _window(at: Int, stride: Int, pad: Int, kernel: Int, size: Int) -> tuple[Int
     return max(first, 0), min(first + kernel, size)
 
 
-@part
+@inlined
 def _extreme_line(op: Record, oy: Int, source: Int, target: Int) -> None:
     """One output line: windows that lie inside the cube in one go, those over an edge one by one."""
     atom, line = op.source.pixel, op.source.line
@@ -77,7 +77,7 @@ def _extreme_line(op: Record, oy: Int, source: Int, target: Int) -> None:
 
 
 def _extreme(atom: int) -> Any:
-    """``count`` atoms from ``target`` on, each the largest of rows x columns; windows are ``step`` bytes apart."""
+    """``count`` atoms at ``target``, each the largest of rows x columns; windows are ``step`` bytes apart."""
     kind = vector(I8, atom)
 
     def body(code: Code, *values: Value) -> None:
@@ -109,7 +109,7 @@ def _extreme(atom: int) -> Any:
 _extreme_8, _extreme_16, _extreme_32 = (_extreme(atom) for atom in (8, 16, 32))
 
 
-@part
+@inlined
 def _average_line(op: Record, oy: Int, source: Int, target: Int, sums: NDArray[np.int64]) -> None:
     """Sum with what the padding adds, times both reciprocals, each rounded; the result wraps."""
     atom, line, pad_sums = op.source.pixel, op.source.line, int64_at(op.pad_sums)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nvdla_sim.hw.kernels._jit import part
+from nvdla_sim.hw.kernels._jit import inlined
 from nvdla_sim.hw.kernels._record import Int
 from nvdla_sim.hw.kernels._vector import F64, I8, I32, Code, Value, routine, vector
 from nvdla_sim.hw.kernels.fold import Segment
@@ -171,7 +171,7 @@ _as_double = _requantise(("scale",), _double)
 _as_chain = _requantise(_FLOATS, _chain, with_points=True)
 
 
-@part
+@inlined
 def requantise(form: Int, tile: Int, count: Int, row: Int, points: Int, out: Int) -> None:
     """int32 [count, GROUP] at ``tile`` -> int8 [count, GROUP] at ``out``; count >= 1.
 

@@ -19,7 +19,7 @@ Int64 = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Weights:
-    """Packed weights: [group, kernel row, kernel column, piece of channels, step, kernel, lane of the step]."""
+    """[group, kernel row, kernel column, piece of channels, step, kernel, lane of the step]."""
 
     packed: NDArray[Any]
     group_bytes: int
