@@ -67,7 +67,8 @@ class Group:
     number: int
     state: State = State.FREE
     operation: Operation | None = None
-    rdma_group: int | None = None  # the read DMA's register group, where the operation needs it
+    rdma_group: int = 0  # the read DMA's register group, which is written also where nothing is read
+    reads: bool = False  # whether the operation needs the read DMA
 
 
 @dataclass
@@ -212,16 +213,13 @@ class Firmware:
     # --- register groups ---
 
     def _choose_rdma_group(self, processor: Processor, group: Group, operation: Operation) -> None:
-        if not program.needs_rdma(operation):
-            group.rdma_group = None
-            return
-        taken = processor.other(group).rdma_group
-        units = program.UNITS[processor.type][1:]
-        group.rdma_group = self._next_group(units, 0) if taken is None else 1 - taken
+        other, units = processor.other(group), program.UNITS[processor.type][1:]
+        group.reads = program.needs_rdma(operation)
+        group.rdma_group = 1 - other.rdma_group if other.reads else self._next_group(units, 0)
 
     def _select_group(self, processor: Processor, group: Group) -> None:
         for unit in program.UNITS[processor.type]:
-            number = (group.rdma_group or 0) if unit.endswith("_RDMA") else group.number
+            number = group.rdma_group if unit.endswith("_RDMA") else group.number
             self._csb.csb_write(self._map.address(unit, "S_POINTER"), number)
 
     def _write(self, operation: Operation, gather: Callable[[Operation, Writes], None]) -> None:
@@ -264,7 +262,7 @@ class Firmware:
         if event is not OpEvent.OP_COMPLETED:
             self._happen(operation, event)
             return
-        group.operation, group.state, group.rdma_group = None, State.FREE, None
+        group.operation, group.state, group.reads = None, State.FREE, False
         self._completed += 1
         self._happen(operation, event)
         if self._finished:
