@@ -15,16 +15,22 @@ from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.operator import Operator, shape_text
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
 from nvdla_sim.graph.ops.clip import Clip
+from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
+from nvdla_sim.graph.ops.crop import Crop
 from nvdla_sim.graph.ops.dropout import Dropout
 from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.graph.ops.flatten import Flatten
 from nvdla_sim.graph.ops.inner_product import InnerProduct
+from nvdla_sim.graph.ops.permute import Permute
 from nvdla_sim.graph.ops.pooling import Pooling
 from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
 from nvdla_sim.graph.ops.relu6 import ReLU6
+from nvdla_sim.graph.ops.reshape import Reshape
 from nvdla_sim.graph.ops.scale import Scale
+from nvdla_sim.graph.ops.shuffle_channel import ShuffleChannel
+from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
 
 Rule = Callable[[Node, Graph], str]
@@ -67,6 +73,30 @@ def convolution_pad(node: Node, graph: Graph) -> str:
 def convolution_dilation(node: Node, graph: Graph) -> str:
     """A convolution's dilation is at most 32."""
     return _beyond(node, "dilation", 32)
+
+
+def concat_axis(node: Node, graph: Graph) -> str:
+    """A Concat joins channels: axis 1."""
+    axis = _attribute(node, "axis")
+    return f"axis {axis}" if axis != 1 else ""
+
+
+def reshape_vector(node: Node, graph: Graph) -> str:
+    """A Reshape gives a vector."""
+    shape = graph.tensors[node.outputs[0]].chw
+    return shape_text(shape) if shape[1:] != (1, 1) else ""
+
+
+def permute_readers(node: Node, graph: Graph) -> str:
+    """A Permute of three axes is read by Flatten, Reshape and InnerProduct only."""
+    readers = graph.consumers(node.outputs[0])
+    wrong = [
+        reader.op.kind for reader in readers if not isinstance(reader.op, Flatten | Reshape | InnerProduct)
+    ]
+    if node.outputs[0] in graph.outputs:
+        wrong.append("a network output")
+    axes = len(_attribute(node, "order"))
+    return ", ".join(wrong) if axes == 4 else f"{axes - 1} axes"
 
 
 def inner_product_axis(node: Node, graph: Graph) -> str:
@@ -125,20 +155,26 @@ def _attribute(node: Node, name: str) -> Any:
 RULES: dict[type[Operator], tuple[Rule, ...]] = {
     BatchNorm: (),
     Clip: (clip_low,),
+    Concat: (concat_axis,),
     Convolution: (
         convolution_kernel,
         convolution_stride,
         convolution_pad,
         convolution_dilation,
     ),
+    Crop: (),
     Dropout: (),
     Eltwise: (),
     Flatten: (),
     InnerProduct: (inner_product_axis, inner_product_input),
     Pooling: (average_kernel, pooling_stride),
+    Permute: (permute_readers,),
     PReLU: (),
     ReLU: (),
     ReLU6: (),
+    Reshape: (reshape_vector,),
     Scale: (scale_channels,),
+    ShuffleChannel: (),
+    Slice: (),
     Softmax: (softmax_shape,),
 }

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from nvdla_sim.calib.table import Table
+from nvdla_sim.compiler.joints import find_joints, takes_joint_scale
 from nvdla_sim.compiler.lower.pooling import keeps_scale
 from nvdla_sim.errors import CalibrationError, did_you_mean, listed
-from nvdla_sim.graph.graph import Graph
+from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.ops.pooling import Pooling
 
-# Layers that only rename, cut or reshape: the values are those of their input.
-UNSCALED = frozenset({"Dropout", "Split", "Flatten", "Reshape", "Permute", "Slice", "Crop"})
+# Layers that only rename, cut, reorder or reshape: the values are those of their input.
+UNSCALED = frozenset({"Dropout", "Split", "Flatten", "Reshape", "Permute", "Slice", "Crop", "ShuffleChannel"})
 
 
 def table_scales(graph: Graph, table: Table) -> dict[str, np.float32]:
@@ -42,8 +43,27 @@ def table_scales(graph: Graph, table: Table) -> dict[str, np.float32]:
 
 def assign_scales(graph: Graph, given: Mapping[str, np.float32]) -> dict[str, np.float32]:
     """The scale that every tensor of the graph gets, from those that the table gives."""
+    given = {**given, **_joint_scales(graph, given)}
     scales = {name: given[name] for name in graph.inputs}
     for node in graph.nodes:
-        keeps = node.op.kind in UNSCALED or (isinstance(node.op, Pooling) and keeps_scale(node, graph))
+        keeps = _keeps_scale(node, graph)
         scales |= {name: scales[node.inputs[0]] if keeps else given[name] for name in node.outputs}
     return scales
+
+
+def _joint_scales(graph: Graph, given: Mapping[str, np.float32]) -> dict[str, np.float32]:
+    """What is joined has one scale, and the layers that make the parts use it where they can."""
+    makers = {name: node for node in graph.nodes for name in node.outputs}
+    scales: dict[str, np.float32] = {}
+    for joint in find_joints(graph):
+        scale = joint.scale(given)
+        scales |= dict.fromkeys(joint.results, scale)
+        for part in joint.parts:
+            free = part in makers and not _keeps_scale(makers[part], graph)
+            if free and takes_joint_scale(graph, joint, part, given[part], scale):
+                scales[part] = scale
+    return scales
+
+
+def _keeps_scale(node: Node, graph: Graph) -> bool:
+    return node.op.kind in UNSCALED or (isinstance(node.op, Pooling) and keeps_scale(node, graph))

@@ -6,13 +6,18 @@ from collections.abc import Callable
 
 from nvdla_sim.compiler.lower import (
     batch_norm,
+    concat,
     convolution,
+    crop,
     dropout,
     flatten,
     fused,
     inner_product,
+    permute,
     pooling,
     scale,
+    shuffle_channel,
+    slice,
     softmax,
 )
 from nvdla_sim.compiler.lower.lowering import Lowering
@@ -20,30 +25,42 @@ from nvdla_sim.compiler.steps import Step
 from nvdla_sim.graph.operator import Operator
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
 from nvdla_sim.graph.ops.clip import Clip
+from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
+from nvdla_sim.graph.ops.crop import Crop
 from nvdla_sim.graph.ops.dropout import Dropout
 from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.graph.ops.flatten import Flatten
 from nvdla_sim.graph.ops.inner_product import InnerProduct
+from nvdla_sim.graph.ops.permute import Permute
 from nvdla_sim.graph.ops.pooling import Pooling
 from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
 from nvdla_sim.graph.ops.relu6 import ReLU6
+from nvdla_sim.graph.ops.reshape import Reshape
 from nvdla_sim.graph.ops.scale import Scale
+from nvdla_sim.graph.ops.shuffle_channel import ShuffleChannel
+from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
 
 LOWER: dict[type[Operator], Callable[[Step, Lowering], None]] = {
     BatchNorm: batch_norm.lower,
     Clip: fused.lower,
+    Concat: concat.lower,
     Convolution: convolution.lower,
+    Crop: crop.lower,
     Dropout: dropout.lower,
     Eltwise: fused.lower,
     Flatten: flatten.lower,
     InnerProduct: inner_product.lower,
     Pooling: pooling.lower,
+    Permute: permute.lower,
     PReLU: fused.lower,
     ReLU: fused.lower,
     ReLU6: fused.lower,
+    Reshape: flatten.lower,
     Scale: scale.lower,
+    ShuffleChannel: shuffle_channel.lower,
+    Slice: slice.lower,
     Softmax: softmax.lower,
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nvdla_sim.compiler.lower.convolve import features
+from nvdla_sim.compiler.lower.convolve import features_for
 from nvdla_sim.compiler.lower.fused import emit_post
 from nvdla_sim.compiler.lower.lowering import Lowering
 from nvdla_sim.compiler.program import Post, Stage
@@ -21,7 +21,7 @@ from nvdla_sim.loadable.enums import SdpAct
 def lower(step: Step, to: Lowering) -> None:
     node, op = step.head, step.head.op
     assert isinstance(op, BatchNorm)
-    source = features(to, node.inputs[0])
+    source = features_for(to, node.inputs[0], step.output)
     mean = quantize_bias(-node.params["mean"], source.scale)
     factor = np.float32(1) / np.sqrt(node.params["variance"] + np.float32(op.eps))
     muls, truncate = multipliers(source.scale * factor / to.scales[step.output], f'layer "{node.name}"')

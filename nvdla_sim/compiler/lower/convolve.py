@@ -66,6 +66,11 @@ def features(to: Lowering, name: str, in_order: bool = False) -> Tensor:
     return tensor
 
 
+def features_for(to: Lowering, name: str, output: str) -> Tensor:
+    """``features`` for an operation that leaves lanes as they are and writes the tensor ``output``."""
+    return features(to, name, in_order=output in to.graph.outputs)
+
+
 def _ones(to: Lowering, name: str) -> Int8:
     return np.eye(to.graph.tensors[name].chw[0], dtype=np.int8)[:, :, None, None]
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nvdla_sim.compiler.lower.convolve import features
+from nvdla_sim.compiler.lower.convolve import features, features_for
 from nvdla_sim.compiler.lower.lowering import Lowering, Tensor
 from nvdla_sim.compiler.lower.values import Values
 from nvdla_sim.compiler.program import Converter, Post, Sdp, Stage
@@ -45,7 +45,7 @@ def behind(values: Values, nodes: Sequence[Node], scale: np.float32, to: Lowerin
 def lower(step: Step, to: Lowering) -> None:
     """All inputs are in memory; more than two are combined one after the other."""
     node, op = step.head, _op(step.head)
-    operands = [features(to, name) for name in node.inputs]
+    operands = [features_for(to, name, step.output) for name in node.inputs]
     if any(not same_lanes(operand, operands[0]) for operand in operands):
         operands = [features(to, name, in_order=True) for name in node.inputs]
     coeff = list(op.coeff or [1.0] * len(operands))

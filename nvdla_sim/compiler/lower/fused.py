@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nvdla_sim.compiler.lower import clip, eltwise, prelu
-from nvdla_sim.compiler.lower.convolve import features
+from nvdla_sim.compiler.lower.convolve import features_for
 from nvdla_sim.compiler.lower.lowering import Lowering, Tensor
 from nvdla_sim.compiler.lower.values import Values
 from nvdla_sim.compiler.program import Post, Sdp
@@ -48,7 +48,7 @@ def lower(step: Step, to: Lowering) -> None:
     if isinstance(node.op, Eltwise):
         eltwise.lower(step, to)
         return
-    source = features(to, node.inputs[0])
+    source = features_for(to, node.inputs[0], step.output)
     values = Values.in_memory(f'layer "{node.name}"', source.scale)
     emit_post(to, node.name, source, post_for(values, (node, *step.followers), step.output, to), step.output)
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nvdla_sim.compiler.lower.convolve import convolve, features
+from nvdla_sim.compiler.lower.convolve import convolve, features, features_for
 from nvdla_sim.compiler.lower.lowering import Lowering
 from nvdla_sim.compiler.program import Converter, Cube, Pads, Pair, Pdp, Post, Stage
 from nvdla_sim.compiler.scaling import multiplier, multipliers
@@ -48,7 +48,7 @@ def lower(step: Step, to: Lowering) -> None:
     if op.method == "MAX":
         _maximum(node, op, to)
     elif keeps_scale(node, to.graph):
-        source = features(to, node.inputs[0])
+        source = features_for(to, node.inputs[0], node.outputs[0])
         dest = to.destination(node.outputs[0], source.lanes)
         _pdp(to, node.name, source.cube, dest.cube, PoolMode.AVG, op.kernel, op.stride, op.pad)
     else:
@@ -57,7 +57,7 @@ def lower(step: Step, to: Lowering) -> None:
 
 def _maximum(node: Node, op: Pooling, to: Lowering) -> None:
     """A window of 8 + 7 + 7 .. elements is a window of 8 over windows of 8: the last one has the stride."""
-    source = features(to, node.inputs[0])
+    source = features_for(to, node.inputs[0], node.outputs[0])
     dest = to.destination(node.outputs[0], source.lanes)
     cube = source.cube
     count = max(1, -(-(max(op.kernel) - 1) // (PDP_KERNEL - 1)))

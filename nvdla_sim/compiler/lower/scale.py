@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nvdla_sim.compiler.lower.convolve import features
+from nvdla_sim.compiler.lower.convolve import features, features_for
 from nvdla_sim.compiler.lower.fused import emit_post
 from nvdla_sim.compiler.lower.lowering import Lowering
 from nvdla_sim.compiler.lower.values import FINE, Values
@@ -30,7 +30,7 @@ def lower(step: Step, to: Lowering) -> None:
         out = Converter(*multiplier(float(source.scale * factor.scale / scale), f'layer "{node.name}"'))
         post = Post(Stage(mul=factor.cube, broadcast=True, act=act), out=out)
     else:
-        source = features(to, node.inputs[0])
+        source = features_for(to, node.inputs[0], step.output)
         values = Values.in_memory(f'layer "{node.name}"', source.scale)
         values = replace(values, weight_scale=node.params["weight"], uniform=False)
         fine = scale / np.float32(1 << FINE)

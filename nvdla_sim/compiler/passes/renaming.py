@@ -11,6 +11,7 @@ from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.ops.dropout import Dropout
 from nvdla_sim.graph.ops.flatten import Flatten
 from nvdla_sim.graph.ops.inner_product import InnerProduct
+from nvdla_sim.graph.ops.permute import Permute
 from nvdla_sim.graph.ops.reshape import Reshape
 from nvdla_sim.graph.ops.split import Split
 
@@ -18,8 +19,8 @@ from nvdla_sim.graph.ops.split import Split
 def remove_renaming(graph: Graph) -> Graph:
     """The graph with readers moved to the renamed tensors; layers that nobody reads then are gone.
 
-    An output becomes the tensor it renames, under its own blob name; where that is a network input or another
-    output already, its layer stays and makes a copy.
+    An output becomes the tensor it renames, under its own blob name; where that is a network input, another
+    output already or in another order, its layer stays and makes a copy.
     """
     makers = {tensor: node for node in graph.nodes for tensor in node.outputs}
 
@@ -32,7 +33,8 @@ def remove_renaming(graph: Graph) -> Graph:
     outputs: list[str] = []
     for name in graph.outputs:
         source = origin(name, _keeps_order)
-        if source in graph.inputs or source in outputs:
+        permuted = source in makers and isinstance(makers[source].op, Permute)
+        if source in graph.inputs or source in outputs or permuted:
             source = name
         tensors[source] = replace(tensors[source], blob=tensors[name].blob)
         outputs.append(source)
