@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
 from nvdla_sim.errors import ProgramError
@@ -47,11 +48,13 @@ class Prepared(NamedTuple):
 def runs(launch: Launch) -> bool:
     """Whether kernels exist for all of it.
 
-    They do not for 16-bit elements, batches, Winograd, comparing (EQL), Rubik and BDMA.
+    They do not for 16-bit elements, batches, Winograd, comparing (EQL), Rubik and BDMA; and not for anything
+    where numba is told not to compile.
     """
     conv, sdp, pdp, cdp = launch.conv, launch.sdp, launch.pdp, launch.cdp
     return (
-        launch.rubik is None
+        not vars(numba.config)["DISABLE_JIT"]
+        and launch.rubik is None
         and launch.bdma is None
         and (conv is None or (sdp is not None and conv_plan.runs(conv)))
         and (
@@ -134,8 +137,8 @@ class _Binder:
         line, surf = layer.width * pixel, layer.height * layer.width * pixel
         if surfaces * surf > LARGEST_BUFFER:
             raise ProgramError(
-                f"SDP: a cube of {layer.width}x{layer.height}x{layer.channels} on the fly takes {surfaces * surf} "
-                f"bytes here, at most {LARGEST_BUFFER} are possible"
+                f"SDP: the cube of {layer.width}x{layer.height}x{layer.channels} needs a buffer of "
+                f"{surfaces * surf} bytes here, at most {LARGEST_BUFFER} are possible"
             )
         address = self.binding.keep(aligned(surfaces * surf))
         return Cube(address, surf, line, pixel, surfaces, Region(address, address + surfaces * surf))

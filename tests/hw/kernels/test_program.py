@@ -1,0 +1,223 @@
+"""Whole programs: launches that write what others have packed, and weights that stay in the buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nvdla_sim.errors import ProgramError
+from nvdla_sim.hw.config import CONFIGS
+from nvdla_sim.hw.conv import ConvLayer
+from nvdla_sim.hw.execute import reference_executor
+from nvdla_sim.hw.kernels import program
+from nvdla_sim.hw.kernels.program import kernel_executor, prepare, prepare_program
+from nvdla_sim.hw.launch import Launch
+from nvdla_sim.hw.memory import Memory, Ports
+from nvdla_sim.hw.sdp import SdpLayer
+from nvdla_sim.hw.surface import Surface
+from tests.hw.kernels.launches import BASE, Bench, ports_of, random_conv, random_sdp
+
+CHIP = CONFIGS["nv_small"]
+
+
+def convolution(bench: Bench, seed: int = 0) -> Launch:
+    random = np.random.default_rng(seed)
+    conv = replace(random_conv(random, CHIP, bench, pixels=False), kernels=24, clip_truncate=0)
+    conv = replace(
+        conv, weight_bytes=24 * conv.kernel_bytes, weight_address=bench.place(24 * conv.kernel_bytes)
+    )
+    size = (conv.kernels, conv.out_height, conv.out_width)
+    return Launch(conv=conv, sdp=random_sdp(random, CHIP, bench, size, flying=True, simple=True))
+
+
+def copy_to(bench: Bench, address: int, size: int) -> Launch:
+    """An SDP layer that writes ``size`` bytes at ``address``."""
+    random = np.random.default_rng(9)
+    layer = random_sdp(random, CHIP, bench, (8, 1, size // 8), flying=False, simple=True)
+    layer = replace(layer, x1=None, x2=None)
+    return Launch(sdp=replace(layer, destination=Surface(address, size, size, 1)))
+
+
+def both_ways(bench: Bench, launches: list[Launch], given: tuple[int, int] | None = None) -> None:
+    """Two runs by references and by kernels; between them ``given`` (address, bytes) changes."""
+    memories = [bench.memory.copy() for _ in range(2)]
+    execute = reference_executor(CHIP, ports_of(memories[0]))
+    volatile = [(1, *given)] if given else []
+    runs = prepare_program(CHIP, launches, ports_of(memories[1]), volatile)
+    for number in range(2):
+        for memory in memories:
+            if given is not None:
+                start = given[0] - BASE
+                memory[start : start + given[1]] = np.random.default_rng(number).integers(0, 256, given[1])
+        for launch, run in zip(launches, runs, strict=True):
+            execute(launch)
+            run()
+        assert np.array_equal(*memories), number
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench(np.random.default_rng(2))
+    bench.memory = bench.random.integers(0, 256, bench.size, np.uint8)
+    return bench
+
+
+def conv_of(launch: Launch) -> ConvLayer:
+    assert launch.conv is not None
+    return launch.conv
+
+
+def sdp_of(launch: Launch) -> SdpLayer:
+    assert launch.sdp is not None
+    return launch.sdp
+
+
+def test_weights_that_an_earlier_launch_writes(bench: Bench) -> None:
+    launch = convolution(bench)
+    write = copy_to(bench, conv_of(launch).weight_address, 64)
+    both_ways(bench, [launch, write, launch])
+
+
+def test_weights_that_are_given_at_each_run(bench: Bench) -> None:
+    launch = convolution(bench)
+    both_ways(bench, [launch], (conv_of(launch).weight_address, 40))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_channel_operands_that_are_given_at_each_run(bench: Bench, seed: int) -> None:
+    launch = convolution(bench, seed)
+    for stage in (sdp_of(launch).x1, sdp_of(launch).x2):
+        if stage is not None and stage.memory is not None:
+            both_ways(bench, [launch], (stage.memory.surface.address, 16))
+
+
+def test_a_launch_that_writes_its_own_weights(bench: Bench) -> None:
+    launch = convolution(bench)
+    sdp = sdp_of(launch)
+    assert sdp.destination is not None
+    onto = replace(sdp.destination, address=conv_of(launch).weight_address + 16)
+    bench.place(1 << 16)
+    both_ways(bench, [replace(launch, sdp=replace(sdp, destination=onto))])
+
+
+def test_packing_happens_once_where_nothing_changes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    bind = program.bind
+
+    def counting(*arguments: object) -> object:
+        nonlocal calls
+        calls += 1
+        return bind(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(program, "bind", counting)
+    both_ways(bench, [convolution(bench, 1), convolution(bench, 2)])
+    assert calls == 2
+
+
+def test_memory_that_moves_while_it_is_mapped_on_demand(bench: Bench) -> None:
+    """Binding the destination maps it, which moves the source."""
+    launch = convolution(bench)
+    results = []
+    for engine in (reference_executor, kernel_executor):
+        dram = Memory(grow_limit=1 << 24)
+        dram.map(BASE, bench.memory[: bench.used].copy())
+        ports = Ports(dram, Memory())
+        sdp = sdp_of(launch)
+        assert sdp.destination is not None
+        beyond = replace(sdp.destination, address=BASE + bench.used)
+        engine(CHIP, ports)(replace(launch, sdp=replace(sdp, destination=beyond)))
+        results.append(dram.view(BASE, bench.used + 4096).copy())
+    assert np.array_equal(*results)
+
+
+# ---- the convolution buffer
+
+Change = Callable[[ConvLayer, ConvLayer], tuple[ConvLayer, ConvLayer]]
+
+
+def weights_kept(first: ConvLayer, second: ConvLayer) -> tuple[ConvLayer, ConvLayer]:
+    """The second layer's own weight address is nonsense."""
+    return replace(first, skip_weight_release=True), replace(second, weight_reuse=True, weight_address=0)
+
+
+def data_kept(first: ConvLayer, second: ConvLayer) -> tuple[ConvLayer, ConvLayer]:
+    return replace(first, skip_data_release=True), replace(second, data_reuse=True, address=0)
+
+
+def pair(bench: Bench, change: Change) -> list[Launch]:
+    """Two convolutions of one shape with other data and weights."""
+    first = convolution(bench)
+    conv, sdp = conv_of(first), sdp_of(first)
+    assert sdp.destination is not None
+    size = (conv.channels, conv.height, conv.width)
+    other = bench.cube(CHIP, size, gaps=False)
+    there = {"address": other.address, "line_stride": other.line_stride, "surf_stride": other.surf_stride}
+    one, two = change(conv, replace(conv, weight_address=bench.place(conv.weight_bytes), **there))
+    out = bench.cube(CHIP, (sdp.channels, sdp.height, sdp.width), gaps=False)
+    return [Launch(conv=one, sdp=sdp), Launch(conv=two, sdp=replace(sdp, destination=out))]
+
+
+@pytest.mark.parametrize("change", [weights_kept, data_kept])
+def test_what_stays_in_the_buffer(bench: Bench, change: Change) -> None:
+    launches = pair(bench, change)
+    both_ways(bench, launches)
+    # a layer in between that uses it and keeps it
+    between = replace(conv_of(launches[1]), skip_weight_release=True, skip_data_release=True)
+    both_ways(bench, [launches[0], replace(launches[1], conv=between), launches[1]])
+
+
+def test_kept_weights_outlive_their_memory(bench: Bench) -> None:
+    """What lies at their address when they are used again does not count."""
+    launches = pair(bench, weights_kept)
+    write = copy_to(bench, conv_of(launches[0]).weight_address, 64)
+    both_ways(bench, [launches[0], write, launches[1]])
+
+
+def test_kept_weights_are_read_by_kernels(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "reference_executor", lambda *_: None)
+    runs = prepare_program(CHIP, pair(bench, weights_kept), ports_of(bench.memory))
+    for run in runs:
+        run()
+
+
+@pytest.mark.parametrize("change", [weights_kept, data_kept])
+def test_the_executor_keeps_the_buffer(bench: Bench, change: Change) -> None:
+    launches = pair(bench, change)
+    plain = convolution(bench, 5)
+    # what the layer in between leaves is nothing
+    for order in ([*launches], [launches[0], plain, launches[1]]):
+        results = []
+        for engine in (reference_executor, kernel_executor):
+            memory = bench.memory.copy()
+            execute = engine(CHIP, ports_of(memory))
+            try:
+                counters = [dict(execute(launch)) for launch in order]
+            except ProgramError as problem:  # both fail alike
+                counters = [{str(problem): 0}]
+            results.append((memory, counters))
+        assert np.array_equal(results[0][0], results[1][0])
+        assert results[0][1] == results[1][1]
+
+
+def test_counters_come_with_the_bytes(bench: Bench) -> None:
+    launch = convolution(bench)
+    counting = replace(launch, sdp=replace(sdp_of(launch), count_saturation=True))
+    results = []
+    for engine in (reference_executor, kernel_executor):
+        memory = bench.memory.copy()
+        counters = engine(CHIP, ports_of(memory))(counting)
+        results.append((memory, dict(counters)))
+    assert np.array_equal(results[0][0], results[1][0])
+    assert results[0][1] == results[1][1]
+    assert "SDP.D_PERF_OUT_SATURATION" in results[0][1]
+
+
+def test_one_launch(bench: Bench) -> None:
+    launch = convolution(bench)
+    memories = [bench.memory.copy() for _ in range(2)]
+    reference_executor(CHIP, ports_of(memories[0]))(launch)
+    prepare(CHIP, launch, ports_of(memories[1]))()
+    assert np.array_equal(*memories)
