@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nvdla_sim.analysis.compare import Comparison, compare
-from nvdla_sim.analysis.verdict import Cause, judge
-from nvdla_sim.analysis.versions import Settings
+from nvdla_sim.analysis.compare.comparison import Comparison, compare
+from nvdla_sim.analysis.compare.verdict import Cause, judge
+from nvdla_sim.analysis.compare.versions import Settings
 from nvdla_sim.caffe.importer import load_caffe
 from nvdla_sim.calib.table import Table
 from nvdla_sim.errors import UnsupportedError

@@ -12,9 +12,9 @@ from enum import Enum
 
 import numpy as np
 
-from nvdla_sim.analysis.compare import Comparison, TensorReport
-from nvdla_sim.analysis.table_use import Entry
-from nvdla_sim.analysis.versions import CHIP
+from nvdla_sim.analysis.compare.comparison import Comparison, TensorReport
+from nvdla_sim.analysis.compare.table_use import Entry
+from nvdla_sim.analysis.compare.versions import CHIP
 
 # One input rarely reaches exactly the largest value that calibration saw: up to these factors
 # (table / float run) an entry is what a calibration may have given.

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from nvdla_sim.analysis import parts
-from nvdla_sim.analysis.metrics import fake_quantise
-from nvdla_sim.analysis.parts import Part
+from nvdla_sim.analysis.compare import parts
+from nvdla_sim.analysis.compare.metrics import fake_quantise
+from nvdla_sim.analysis.compare.parts import Part
 from nvdla_sim.graph.graph import Node
 from nvdla_sim.graph.operator import Array
 from nvdla_sim.graph.ops.convolution import Convolution

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nvdla_sim.analysis import parts
-from nvdla_sim.analysis.fake_quant import WITH_WEIGHTS, nodes_to_run
-from nvdla_sim.analysis.metrics import Error, Fit, error, fake_quantise, fit, share
-from nvdla_sim.analysis.table_use import Entry
-from nvdla_sim.analysis.versions import FLOAT, Settings, Versions, run_versions
+from nvdla_sim.analysis.compare import parts
+from nvdla_sim.analysis.compare.fake_quant import WITH_WEIGHTS, nodes_to_run
+from nvdla_sim.analysis.compare.metrics import Error, Fit, error, fake_quantise, fit, share
+from nvdla_sim.analysis.compare.table_use import Entry
+from nvdla_sim.analysis.compare.versions import FLOAT, Settings, Versions, run_versions
 from nvdla_sim.calib.table import Table
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.operator import Array

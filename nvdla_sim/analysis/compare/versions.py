@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nvdla_sim.analysis import parts
-from nvdla_sim.analysis.fake_quant import fake_run, nodes_to_run
-from nvdla_sim.analysis.metrics import quantise
-from nvdla_sim.analysis.parts import Part
-from nvdla_sim.analysis.table_use import Entry, completed, entries
+from nvdla_sim.analysis.compare import parts
+from nvdla_sim.analysis.compare.fake_quant import fake_run, nodes_to_run
+from nvdla_sim.analysis.compare.metrics import quantise
+from nvdla_sim.analysis.compare.parts import Part
+from nvdla_sim.analysis.compare.table_use import Entry, completed, entries
 from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.pipeline import compile_graph, image_inputs, simplified
 from nvdla_sim.errors import ModelError, OptionError, did_you_mean, listed
