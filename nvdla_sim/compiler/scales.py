@@ -22,23 +22,31 @@ from nvdla_sim.graph.ops.pooling import Pooling
 UNSCALED = frozenset({"Dropout", "Split", "Flatten", "Reshape", "Permute", "Slice", "Crop", "ShuffleChannel"})
 
 
-def table_scales(graph: Graph, table: Table) -> dict[str, np.float32]:
-    """The table's scale of every input and of every layer's outputs, by tensor, as far as layers have one.
-
-    Raises ``CalibrationError`` naming every input and layer that needs a scale and has none.
-    """
-    needed = {name: (f'input "{name}"', name) for name in graph.inputs}
+def needed_entries(graph: Graph) -> dict[str, str]:
+    """Tensor -> its entry in a table, for every input and every layer's outputs that need a scale."""
+    needed = {name: name for name in graph.inputs}
     for node in graph.nodes:
         if node.op.kind not in UNSCALED:
-            needed |= dict.fromkeys(node.outputs, (f'layer "{node.name}" ({node.op.kind})', node.name))
+            needed |= dict.fromkeys(node.outputs, node.name)
+    return needed
+
+
+def table_scales(graph: Graph, table: Table) -> dict[str, np.float32]:
+    """The table's scale of every tensor that needs one.
+
+    Raises ``CalibrationError`` naming every input and layer that has none.
+    """
+    needed = needed_entries(graph)
+    known = {tensor: f'input "{tensor}"' for tensor in graph.inputs}
+    known |= {tensor: f'layer "{n.name}" ({n.op.kind})' for n in graph.nodes for tensor in n.outputs}
     missing = [
-        f"{what} {did_you_mean(name, table.scales)}".rstrip()
-        for what, name in needed.values()
+        f"{known[tensor]} {did_you_mean(name, table.scales)}".rstrip()
+        for tensor, name in needed.items()
         if name not in table.scales
     ]
     if missing:
         raise CalibrationError(listed(f"{table.source} has no scale for", missing))
-    return {tensor: np.float32(table.scales[name]) for tensor, (_, name) in needed.items()}
+    return {tensor: np.float32(table.scales[name]) for tensor, name in needed.items()}
 
 
 def assign_scales(graph: Graph, given: Mapping[str, np.float32]) -> dict[str, np.float32]:

@@ -108,11 +108,16 @@ def _with_weights(name: str, versions: Versions, per_filter: bool) -> Array | No
 
 
 def _entry(name: str, versions: Versions, before: Mapping[str, TensorReport]) -> str | None:
-    """The tensor's own entry if the scale is that one's, else that of the input whose scale it keeps."""
-    scale, scales = versions.scales[name], versions.table.scales
-    own = next((entry.name for entry in versions.entries if entry.tensor == name), None)
-    if own is not None and np.float32(scales[own]) == np.float32(scale):
-        return own
+    """The tensor's own entry if the scale is that one's; else that of an input whose scale it keeps, or of
+    another tensor that it shares a scale with (what is concatenated).
+    """
+    scale = np.float32(versions.scales[name])
+    same = {
+        entry.name: entry.tensor
+        for entry in versions.entries
+        if np.float32(versions.table.scales[entry.name]) == scale
+    }
     part = versions.parts.get(name)
-    sources = [before[source] for source in part.inputs] if part is not None else []
-    return next((source.entry for source in sources if source.scale == scale), None)
+    kept = [before[source].entry for source in part.inputs] if part is not None else []
+    own = [entry for entry, tensor in same.items() if tensor == name]
+    return next((entry for entry in (*own, *kept, *same) if entry in same), None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nvdla_sim.calib.table import Table
-from nvdla_sim.compiler.scales import UNSCALED
+from nvdla_sim.compiler.scales import needed_entries
 from nvdla_sim.errors import CalibrationError, did_you_mean, listed
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.operator import Array
@@ -35,12 +35,8 @@ def entries(graph: Graph, table: Table, tensors: Mapping[str, Array]) -> list[En
 
     ``tensors``: every tensor of a float run. ``CalibrationError`` when the table is another net's.
     """
-    needed = {name: name for name in graph.inputs}
-    for node in graph.nodes:
-        if node.op.kind not in UNSCALED:
-            needed |= dict.fromkeys(node.outputs, node.name)
     found = []
-    for tensor, name in needed.items():
+    for tensor, name in needed_entries(graph).items():
         scale = table.scales.get(name)
         largest = float(np.abs(tensors[tensor]).max())
         found.append(Entry(name, tensor, None if scale is None else scale * 127, largest))
