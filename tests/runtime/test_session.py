@@ -129,6 +129,32 @@ def test_a_wrong_input_leaves_the_runtime_usable() -> None:
     np.testing.assert_array_equal(runtime.run(GREY)[0].values, before)
 
 
+def test_a_run_does_not_see_what_the_run_before_left() -> None:
+    """An operation that adds to what its destination holds finds 0 there every time."""
+    loadable = committed("eltwise_sum_relu", "nv_small.int8-pf")
+    (task,) = (read_task(loadable, task) for task in loadable.tasks)
+    last = len(task.ops) - 1
+    dst = task.surfaces[last]["dst"]
+    change_surface(loadable, last, OpType.SDP, x2__address=int(dst["address"]), x2__offset=int(dst["offset"]))
+    runtime = Runtime(loadable)
+    tensor = runtime.inputs[0].tensor
+    values = np.random.default_rng(3).integers(-20, 20, (tensor.c, tensor.h, tensor.w)).astype(np.int8)
+    first, second = (runtime.run(values)[0].values for _ in range(2))
+    assert first.any()
+    np.testing.assert_array_equal(first, second)
+
+
+def test_weights_inside_the_input_are_those_of_this_run() -> None:
+    loadable = grey_net()
+    (task,) = (read_task(loadable, task) for task in loadable.tasks)
+    change_surface(loadable, 0, OpType.CONV, weight__address=int(task.surfaces[0]["src"]["address"]))
+    runtime = Runtime(loadable)
+    for seed in (1, 2):
+        values = np.random.default_rng(seed).integers(-9, 9, (1, 16, 16)).astype(np.int8)
+        (fresh,) = Runtime(loadable).run(values)
+        np.testing.assert_array_equal(runtime.run(values)[0].values, fresh.values)
+
+
 def test_unknown_target() -> None:
     with pytest.raises(OptionError, match='"nv_smal" is not known: did you mean "nv_small"'):
         Runtime(grey_net(), "nv_smal")

@@ -10,7 +10,7 @@ from nvdla_sim.loadable.lists import read_task
 from nvdla_sim.loadable.loadable import Blob, Loadable
 from nvdla_sim.runtime.source_map import NAME
 from nvdla_sim.runtime.target import Target, infer_target
-from tests.runtime.editing import change_op, committed
+from tests.runtime.editing import change_network, change_node, change_op, change_surface, committed
 
 
 def inferred(loadable: Loadable) -> tuple[str, str]:
@@ -48,6 +48,33 @@ def test_what_only_nv_full_has(fields: dict[str, int], reason: str) -> None:
     name, why = inferred(loadable)
     assert name == "nv_full"
     assert reason in why
+
+
+@pytest.mark.parametrize(
+    ("channels", "entries", "name"),
+    [
+        # surfaces of 9 pixels: 2 to an entry in nv_large, 4 in nv_full, where 3 take as much as 4
+        (96, 9 + 5, "nv_large"),
+        (96, 9, "nv_full"),
+        (64, 9, "nv_large"),
+        (64, 5, "nv_full"),
+        (32, 3, "nv_full"),
+        (160, 9 + 9 + 5, "nv_large"),
+        (160, 9 + 3, "nv_full"),
+    ],
+)
+def test_entries_of_a_slice(channels: int, entries: int, name: str) -> None:
+    loadable = committed("deconv", "nv_full.int8-pf")
+    keep_only_first_operation(loadable)
+    change_op(loadable, 0, OpType.CONV, entry_per_slice=entries)
+    change_surface(loadable, 0, OpType.CONV, src__channel=channels, src__width=9)
+    assert inferred(loadable)[0] == name
+
+
+def keep_only_first_operation(loadable: Loadable) -> None:
+    change_network(loadable, num_ops=1, **{f"op_head__{kind:d}": -1 for kind in OpType})
+    nobody = {f"consumers__{kind:d}__index": -1 for kind in OpType}
+    change_node(loadable, 0, **nobody)
 
 
 def test_atom_of_16() -> None:

@@ -73,6 +73,16 @@ def test_winograd_leaves_stride_and_padding_to_the_input_stage() -> None:
     assert direct["CSC.D_ZERO_PADDING"] == 3 << 16 | 1
 
 
+@pytest.mark.parametrize(
+    ("strides", "packed"),
+    [((160, 640), 0x10001), ((160, 672), 0x00001), ((192, 640), 0x10000), ((192, 768), 0)],
+)
+def test_packed_lines_and_surfaces(strides: tuple[int, int], packed: int) -> None:
+    sizes = {"src__width": 5, "src__height": 4}
+    operation = change(convolution(), src__line_stride=strides[0], src__surf_stride=strides[1], **sizes)
+    assert written(operation)["CDMA.D_DAIN_MAP"] == packed
+
+
 def test_sram_and_second_plane() -> None:
     operation = change(convolution(), src__type=MemType.CV, weight__type=MemType.CV, src__address=1)
     operation.surface.src.offset, operation.surface.offset_u = 32, 4096
