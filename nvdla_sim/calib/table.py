@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from nvdla_sim.errors import CalibrationError, listed
-from nvdla_sim.files import read_bytes
+from nvdla_sim.files import read_bytes, write_atomically
 
 INT8_LEVELS = np.float32(127)
 
@@ -47,6 +47,18 @@ class Table:
         if problems:
             raise CalibrationError(listed(f"{source}: {len(problems)} wrong entries", problems))
         return cls(scales, source)
+
+    def to_json(self) -> bytes:
+        """The table as NVIDIA's compiler and ``load`` read it."""
+        content = {
+            name: {"scale": float(np.float32(scale)), "min": 0, "max": 0, "offset": 0}
+            for name, scale in self.scales.items()
+        }
+        return json.dumps(content, indent=4, ensure_ascii=False).encode()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table as JSON; ``NvdlaError`` when it cannot be written."""
+        write_atomically(path, self.to_json())
 
 
 def _entries(data: bytes, source: str) -> list[tuple[str, Any]]:
