@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvdla_sim.hw.config import Config
-from nvdla_sim.hw.formats import Int8, pack_weights, round_up
+from nvdla_sim.hw.formats import Int8, pack_image_weights, pack_weights, round_up
 
 PIXEL = 4  # components of a pixel
 
@@ -22,22 +22,14 @@ def feature_weights(values: Int8, config: Config) -> Bytes:
 
 
 def image_weights(values: Int8, extension: int, config: Config) -> Bytes:
-    """KCRS (C <= 4) for a picture: the pixels of a kernel's row become channels, x then component.
+    """KCRS (C <= 4) for a picture whose pixels have four components; missing ones weigh 0.
 
-    ``extension`` rows go into one step of the core, so they lie beside each other for each kernel.
+    ``extension``: rows of a kernel that the core takes in one step.
     """
     kernels, channels, height, width = values.shape
-    pixels = np.zeros((kernels, height, width, PIXEL), np.int8)
-    pixels[..., :channels] = values.transpose(0, 2, 3, 1)
-    rows = pixels.reshape(kernels, height, width * PIXEL)
-    if extension == 1:
-        return feature_weights(rows.transpose(0, 2, 1)[..., None], config)
-    pieces = [
-        rows[k : k + config.atomic_k, y : y + extension].reshape(-1)
-        for k in range(0, kernels, config.atomic_k)
-        for y in range(0, height, extension)
-    ]
-    return _whole_entries(np.concatenate(pieces).view(np.uint8), config)
+    pixels = np.zeros((kernels, PIXEL, height, width), np.int8)
+    pixels[:, :channels] = values
+    return _whole_entries(pack_image_weights(pixels, config.atomic_c, config.atomic_k, extension), config)
 
 
 def image_extension(kernel: tuple[int, int], stride_x: int, config: Config) -> int:
