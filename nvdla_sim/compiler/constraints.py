@@ -13,6 +13,7 @@ from typing import Any
 
 from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.operator import Operator, shape_text
+from nvdla_sim.graph.ops.absval import AbsVal
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
@@ -20,18 +21,25 @@ from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.crop import Crop
 from nvdla_sim.graph.ops.dropout import Dropout
 from nvdla_sim.graph.ops.eltwise import Eltwise
+from nvdla_sim.graph.ops.elu import ELU
+from nvdla_sim.graph.ops.exp import Exp
 from nvdla_sim.graph.ops.flatten import Flatten
 from nvdla_sim.graph.ops.inner_product import InnerProduct
+from nvdla_sim.graph.ops.log import Log
+from nvdla_sim.graph.ops.lrn import LRN
 from nvdla_sim.graph.ops.permute import Permute
 from nvdla_sim.graph.ops.pooling import Pooling
+from nvdla_sim.graph.ops.power import Power
 from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
 from nvdla_sim.graph.ops.relu6 import ReLU6
 from nvdla_sim.graph.ops.reshape import Reshape
 from nvdla_sim.graph.ops.scale import Scale
 from nvdla_sim.graph.ops.shuffle_channel import ShuffleChannel
+from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
+from nvdla_sim.graph.ops.tanh import TanH
 
 Rule = Callable[[Node, Graph], str]
 
@@ -130,10 +138,16 @@ def scale_channels(node: Node, graph: Graph) -> str:
     return f"axis {axis}, num_axes {axes}" if axes and (axis, axes) != (1, 1) else ""
 
 
-def clip_low(node: Node, graph: Graph) -> str:
-    """A Clip begins at 0."""
-    low = _attribute(node, "low")
-    return f"min {low:g}" if low else ""
+def lrn_window(node: Node, graph: Graph) -> str:
+    """An LRN sums the squares of 1, 3, 5, 7 or 9 channels."""
+    size = _attribute(node, "local_size")
+    return f"local_size {size}" if size > 9 else ""
+
+
+def lrn_base(node: Node, graph: Graph) -> str:
+    """An LRN's k is above 0, its alpha not below."""
+    k, alpha = _attribute(node, "k"), _attribute(node, "alpha")
+    return f"k {k:g}, alpha {alpha:g}" if k <= 0 or alpha < 0 else ""
 
 
 def softmax_shape(node: Node, graph: Graph) -> str:
@@ -153,8 +167,9 @@ def _attribute(node: Node, name: str) -> Any:
 
 
 RULES: dict[type[Operator], tuple[Rule, ...]] = {
+    AbsVal: (),
     BatchNorm: (),
-    Clip: (clip_low,),
+    Clip: (),
     Concat: (concat_axis,),
     Convolution: (
         convolution_kernel,
@@ -164,17 +179,24 @@ RULES: dict[type[Operator], tuple[Rule, ...]] = {
     ),
     Crop: (),
     Dropout: (),
+    ELU: (),
     Eltwise: (),
+    Exp: (),
     Flatten: (),
     InnerProduct: (inner_product_axis, inner_product_input),
     Pooling: (average_kernel, pooling_stride),
+    LRN: (lrn_window, lrn_base),
+    Log: (),
     Permute: (permute_readers,),
     PReLU: (),
+    Power: (),
     ReLU: (),
     ReLU6: (),
     Reshape: (reshape_vector,),
     Scale: (scale_channels,),
     ShuffleChannel: (),
+    Sigmoid: (),
     Slice: (),
     Softmax: (softmax_shape,),
+    TanH: (),
 }

@@ -9,10 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nvdla_sim.compiler.encode import Bytes, Encoder, Record
+from nvdla_sim.compiler.encode import Bytes, Encoder, Record, lut_record
+from nvdla_sim.compiler.program import Cdp
 from nvdla_sim.compiler.schedule import CpuTask, DlaTask, Edge, Slot, Task
 from nvdla_sim.loadable import descriptors
 from nvdla_sim.loadable.enums import DlaSubInterface, EmuSubInterface, OpEvent, OpType
+
+NO_TABLE = bytes(descriptors.LUT_STRIDE)  # the list is never empty
 
 
 class Part(NamedTuple):
@@ -44,6 +47,7 @@ def network(task: Task, own: range) -> Part:
     record["op_head"] = heads
     record["num_rois"] = 1
     record["num_ops"] = len(task.slots)
+    record["num_luts"] = len(_tables(task))
     record["num_addresses"] = own.stop
     return Part("addr0", DlaSubInterface.NETWORK, _bytes(record))
 
@@ -52,8 +56,10 @@ def _dla_lists(task: DlaTask, encoder: Encoder) -> list[Part]:
     graph = np.zeros((len(task.slots), descriptors.DEP_GRAPH_STRIDE), np.uint8)
     ops = np.zeros((len(task.slots), descriptors.OP_STRIDE), np.uint8)
     surfaces = np.zeros((len(task.slots), descriptors.SURFACE_STRIDE), np.uint8)
+    tables = _tables(task)
     for index, slot in enumerate(task.slots):
-        op, surface = encoder.dla(slot.op)
+        lut_index = tables.index(_table(slot.op)) if isinstance(slot.op, Cdp) else -1
+        op, surface = encoder.dla(slot.op, lut_index)
         _put(graph[index], _common_op(index, slot))
         _put(ops[index], op)
         _put(surfaces[index], surface)
@@ -61,7 +67,7 @@ def _dla_lists(task: DlaTask, encoder: Encoder) -> list[Part]:
         Part("dep_graph", DlaSubInterface.DEP_GRAPH, graph.reshape(-1)),
         Part("op_list", DlaSubInterface.OPS, ops.reshape(-1)),
         Part("surf_list", DlaSubInterface.SURFACES, surfaces.reshape(-1)),
-        Part("lut_list", DlaSubInterface.LUTS, np.zeros(descriptors.LUT_STRIDE, np.uint8)),
+        Part("lut_list", DlaSubInterface.LUTS, np.frombuffer(b"".join(tables) or NO_TABLE, np.uint8)),
     ]
 
 
@@ -77,6 +83,15 @@ def _cpu_lists(task: CpuTask, encoder: Encoder) -> list[Part]:
         Part("op_list", EmuSubInterface.OPS, ops.reshape(-1)),
         Part("op_buf_list", EmuSubInterface.BUFFERS, buffers.reshape(-1)),
     ]
+
+
+def _tables(task: DlaTask) -> list[bytes]:
+    """The records of the task's tables; equal ones are there once."""
+    return list(dict.fromkeys(_table(slot.op) for slot in task.slots if isinstance(slot.op, Cdp)))
+
+
+def _table(op: Cdp) -> bytes:
+    return lut_record(op.lut).tobytes()
 
 
 def _common_op(index: int, slot: Slot) -> Record:

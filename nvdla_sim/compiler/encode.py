@@ -10,12 +10,20 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from nvdla_sim.compiler.program import Conv, Converter, Cube, DlaOp, Pads, Pdp, Sdp, Softmax, Stage
+from nvdla_sim.compiler.program import Cdp, Conv, Converter, Cube, DlaOp, Lut, Pads, Pdp, Sdp, Softmax, Stage
 from nvdla_sim.compiler.weights import PIXEL
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.formats import feature_extent, round_up
 from nvdla_sim.loadable import descriptors
-from nvdla_sim.loadable.enums import EmuFormat, EmuOpType, MemType, PixelFormat, Precision
+from nvdla_sim.loadable.enums import (
+    EmuFormat,
+    EmuOpType,
+    LutMethod,
+    LutPriority,
+    MemType,
+    PixelFormat,
+    Precision,
+)
 
 Record = NDArray[np.void]  # of no dimension
 Bytes = NDArray[np.uint8]
@@ -32,9 +40,11 @@ class Encoder:
         self.locate = locate
         self.constant = constant
 
-    def dla(self, op: DlaOp) -> tuple[Record, Record]:
-        """The operation's and the surfaces' records."""
+    def dla(self, op: DlaOp, lut_index: int = -1) -> tuple[Record, Record]:
+        """The operation's and the surfaces' records; ``lut_index``: number of its table in the task."""
         match op:
+            case Cdp():
+                return self._cdp(op, lut_index)
             case Conv():
                 return self._conv(op)
             case Sdp():
@@ -164,6 +174,18 @@ class Encoder:
         )
         return record, _record(descriptors.PDP_SURFACE, src=self._cube(op.src), dst=self._cube(op.dst))
 
+    def _cdp(self, op: Cdp, lut_index: int) -> tuple[Record, Record]:
+        record = _record(
+            descriptors.CDP_OP,
+            lut_index=lut_index,
+            in_cvt=_cvt(Converter()),
+            out_cvt=_cvt(op.out),
+            local_size=op.window or 3,
+            bypass_sqsum=op.window is None,
+            bypass_out_mul=op.window is None,
+        )
+        return record, _record(descriptors.CDP_SURFACE, src=self._cube(op.src), dst=self._cube(op.dst))
+
     def _cube(self, cube: Cube, image: bool = False) -> Record:
         if image:
             size = cube.line * cube.height
@@ -201,6 +223,25 @@ class Encoder:
             line_stride=cube.line,
             surf_stride=cube.surf,
         )
+
+
+def lut_record(lut: Lut) -> Record:
+    """A table's record."""
+    return _record(
+        descriptors.LUT,
+        le=lut.le,
+        lo=lut.lo,
+        le_index=lut.le_select,
+        lo_index=lut.lo_select,
+        le_start=lut.le_start,
+        le_end=lut.le_start + (64 << lut.le_select),
+        lo_start=lut.lo_start,
+        lo_end=lut.lo_start + (256 << lut.lo_select),
+        hybrid_priority=LutPriority.LO,
+        underflow_priority=LutPriority.LO,
+        overflow_priority=LutPriority.LE if lut.le_beyond else LutPriority.LO,
+        method=LutMethod.LINEAR,
+    )
 
 
 def _stage(stage: Stage) -> Record:

@@ -268,6 +268,43 @@ class Pdp:
         return [self.src]
 
 
+@dataclass(frozen=True, eq=False)
+class Lut:
+    """CDP's two tables, both linear: entry i is the result for ``start + (i << select)``, between entries it
+    interpolates. Where both could answer, or the argument lies below both, LO does; above both LE does if
+    ``le_beyond``.
+    """
+
+    le: IntArray  # 65 entries
+    lo: IntArray  # 257 entries
+    le_start: int
+    le_select: int
+    lo_start: int
+    lo_select: int
+    le_beyond: bool
+
+
+@dataclass(frozen=True)
+class Cdp:
+    """A table's value for each element, or the element times the value for the sum of squares around it.
+
+    ``window``: channels that are summed, None for no sum. ``out``: the conversion of the result.
+    """
+
+    layer: str
+    src: Cube
+    dst: Cube
+    lut: Lut
+    window: int | None = None
+    out: Converter = IDENTITY
+
+    type = OpType.CDP
+
+    @property
+    def reads(self) -> list[Cube]:
+        return [self.src]
+
+
 @dataclass(frozen=True)
 class Softmax:
     """Softmax over the channels of a 1x1 cube, on the CPU. Scales: ``real = scale * int8``."""
@@ -283,7 +320,7 @@ class Softmax:
         return [self.src]
 
 
-DlaOp = Conv | Sdp | Pdp
+DlaOp = Conv | Sdp | Pdp | Cdp
 CpuOp = Softmax
 Op = DlaOp | CpuOp
 Unit = tuple[Op, ...]  # operations that run together: each after the first takes its source on the fly

@@ -90,6 +90,12 @@ class _Dla:
     def _pdp(self, op: Any, surfaces: Any) -> Operation:
         return _values(op, PDP)
 
+    def _cdp(self, op: Any, surfaces: Any) -> Operation:
+        return {"out": (op["out_cvt"]["scale"].item(), op["out_cvt"]["truncate"].item())}
+
+    def _rubik(self, op: Any, surfaces: Any) -> Operation:
+        return _values(op, ("mode", "stride_x", "stride_y"))
+
     def _sdp(self, op: Any, surfaces: Any) -> Operation:
         out = op["out_cvt"]
         stages = {name: self._stage(op[name], surfaces[name]) for name in ("x1", "x2", "y")}

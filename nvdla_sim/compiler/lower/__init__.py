@@ -13,16 +13,19 @@ from nvdla_sim.compiler.lower import (
     flatten,
     fused,
     inner_product,
+    lrn,
     permute,
     pooling,
     scale,
     shuffle_channel,
     slice,
     softmax,
+    unary,
 )
 from nvdla_sim.compiler.lower.lowering import Lowering
 from nvdla_sim.compiler.steps import Step
 from nvdla_sim.graph.operator import Operator
+from nvdla_sim.graph.ops.absval import AbsVal
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
@@ -30,30 +33,43 @@ from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.crop import Crop
 from nvdla_sim.graph.ops.dropout import Dropout
 from nvdla_sim.graph.ops.eltwise import Eltwise
+from nvdla_sim.graph.ops.elu import ELU
+from nvdla_sim.graph.ops.exp import Exp
 from nvdla_sim.graph.ops.flatten import Flatten
 from nvdla_sim.graph.ops.inner_product import InnerProduct
+from nvdla_sim.graph.ops.log import Log
+from nvdla_sim.graph.ops.lrn import LRN
 from nvdla_sim.graph.ops.permute import Permute
 from nvdla_sim.graph.ops.pooling import Pooling
+from nvdla_sim.graph.ops.power import Power
 from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
 from nvdla_sim.graph.ops.relu6 import ReLU6
 from nvdla_sim.graph.ops.reshape import Reshape
 from nvdla_sim.graph.ops.scale import Scale
 from nvdla_sim.graph.ops.shuffle_channel import ShuffleChannel
+from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
+from nvdla_sim.graph.ops.tanh import TanH
 
 LOWER: dict[type[Operator], Callable[[Step, Lowering], None]] = {
+    AbsVal: unary.lower,
     BatchNorm: batch_norm.lower,
     Clip: fused.lower,
     Concat: concat.lower,
     Convolution: convolution.lower,
     Crop: crop.lower,
     Dropout: dropout.lower,
+    ELU: unary.lower,
     Eltwise: fused.lower,
+    Exp: unary.lower,
     Flatten: flatten.lower,
     InnerProduct: inner_product.lower,
     Pooling: pooling.lower,
+    Power: unary.lower,
+    LRN: lrn.lower,
+    Log: unary.lower,
     Permute: permute.lower,
     PReLU: fused.lower,
     ReLU: fused.lower,
@@ -61,6 +77,8 @@ LOWER: dict[type[Operator], Callable[[Step, Lowering], None]] = {
     Reshape: flatten.lower,
     Scale: scale.lower,
     ShuffleChannel: shuffle_channel.lower,
+    Sigmoid: unary.lower,
     Slice: slice.lower,
     Softmax: softmax.lower,
+    TanH: unary.lower,
 }

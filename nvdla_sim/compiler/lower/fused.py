@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nvdla_sim.compiler.lower import clip, eltwise, prelu
+from nvdla_sim.compiler.lower import clip, eltwise, prelu, unary
 from nvdla_sim.compiler.lower.convolve import features_for
 from nvdla_sim.compiler.lower.lowering import Lowering, Tensor
 from nvdla_sim.compiler.lower.values import Values
@@ -47,6 +47,9 @@ def lower(step: Step, to: Lowering) -> None:
     node = step.head
     if isinstance(node.op, Eltwise):
         eltwise.lower(step, to)
+        return
+    if isinstance(node.op, Clip) and node.op.low != 0:
+        unary.lower(step, to)
         return
     source = features_for(to, node.inputs[0], step.output)
     values = Values.in_memory(f'layer "{node.name}"', source.scale)

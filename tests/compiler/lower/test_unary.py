@@ -1,0 +1,67 @@
+"""Functions of one value: each of the 256 inputs gives the rounded real result."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nvdla_sim.compiler.lower.unary import table
+from nvdla_sim.graph.ops.absval import AbsVal
+from nvdla_sim.graph.ops.clip import Clip
+from nvdla_sim.graph.ops.concat import Concat
+from nvdla_sim.graph.ops.convolution import Convolution
+from nvdla_sim.graph.ops.elu import ELU
+from nvdla_sim.graph.ops.exp import Exp
+from nvdla_sim.graph.ops.log import Log
+from nvdla_sim.graph.ops.power import Power
+from nvdla_sim.graph.ops.sigmoid import Sigmoid
+from nvdla_sim.graph.ops.tanh import TanH
+from tests.compiler.decoded import operations
+from tests.compiler.ideal import TARGETS, Net, run
+
+FUNCTIONS = [Sigmoid(), TanH(), ELU(0.7), AbsVal(), Exp(), Clip(-1.0, 2.0), Power(2.0, 0.5, -0.3)]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("op", FUNCTIONS, ids=str)
+def test_exact(target, op) -> None:
+    net = Net()
+    net.add(op, net.input((19, 16, 16)))
+    result = run(net, target)
+    assert [made["kind"] for made in operations(result.loadable)] == ["CDP"]
+    assert result.worst <= 0.5001
+
+
+def test_where_a_function_has_no_value() -> None:
+    results = table(Log(), np.float32(0.1), np.float32(0.1))
+    assert results[128] == -128  # log 0
+    assert not results[:128].any()
+    assert results[138] == 0  # log 1
+    assert results[255] == round(np.log(12.7) * 10)
+
+
+def test_several_tables_in_a_task() -> None:
+    net = Net()
+    data = net.input((5, 4, 4))
+    x = net.add(TanH(), net.add(Sigmoid(), net.add(TanH(), data)))
+    net.add(Sigmoid(), x)
+    result = run(net)
+    assert result.worst < 3
+    tables = result.loadable.blob("task-0-lut_list").data.size // 700
+    assert tables == 4
+
+
+def test_equal_tables_are_stored_once() -> None:
+    net = Net()
+    data = net.input((5, 4, 4))
+    net.add(AbsVal(), data, name="a")
+    net.add(AbsVal(), data, name="b")
+    assert run(net).loadable.blob("task-0-lut_list").data.size == 700
+
+
+def test_holes_are_mapped_along() -> None:
+    net = Net()
+    data = net.input((5, 4, 4))
+    x = net.add(Concat(), *(net.add(Convolution(count, (1, 1)), data) for count in (3, 4)))
+    net.add(Convolution(5, (1, 1)), net.add(Sigmoid(), x))
+    assert run(net).worst < 3
