@@ -42,14 +42,23 @@ def load_caffe(
     """
     source = read_prototxt(prototxt)
     weights = None if caffemodel is None else read_caffemodel(caffemodel)
-    return _Import(source, weights, dict(input_shapes or {})).graph()
+    files = f"prototxt {source.path}"
+    if caffemodel is not None:
+        files += f" with caffemodel {os.fspath(caffemodel)}"
+    return _Import(source, weights, dict(input_shapes or {}), files).graph()
+
+
+def _place(entry: SourceLayer) -> str:
+    return f'line {entry.line}, layer "{entry.layer.name}" ({entry.layer.type}): '
 
 
 class _Import:
     """One import: the tensor of every blob so far, and the problems found so far."""
 
-    def __init__(self, source: Prototxt, weights: Weights | None, input_shapes: dict[str, Shape]) -> None:
-        self.source, self.weights, self.input_shapes = source, weights, input_shapes
+    def __init__(
+        self, source: Prototxt, weights: Weights | None, input_shapes: dict[str, Shape], files: str
+    ) -> None:
+        self.source, self.weights, self.input_shapes, self.files = source, weights, input_shapes, files
         self.result = Graph(source.net.name)
         self.blobs: dict[str, str | None] = {}  # None: what makes it has a problem
         self.labels: set[str] = set()
@@ -65,8 +74,7 @@ class _Import:
         with self._told(""):
             self._check_unknown(self.source.unknown)
         for entry in layers_at_test(self.source):
-            layer = entry.layer
-            with self._told(f'line {entry.line}, layer "{layer.name}" ({layer.type}): ', layer.top):
+            with self._told(_place(entry), entry.layer.top):
                 self._layer(entry)
             if len(self.problems) == MAX_PROBLEMS:
                 self.problems.append(f"and so on: only the first {MAX_PROBLEMS} problems are told")
@@ -80,7 +88,7 @@ class _Import:
             if self.unsupported_types:
                 self.problems.append(f"supported types of layers: {', '.join(BUILDERS)}")
             kind = UnsupportedError if self.only_unsupported else ModelError
-            raise kind(listed(f"prototxt {self.source.path} cannot be used:", self.problems))
+            raise kind(listed(f"{self.files} cannot be used:", self.problems))
         self._find_ends()
         return self.result
 
@@ -156,7 +164,7 @@ class _Import:
         elif layer.type in DATA_LAYERS:
             self._data_layer(layer)
         else:
-            self._computing_layer(layer, entry.line)
+            self._computing_layer(entry)
 
     def _input_layer(self, layer: Layer) -> None:
         shapes = [tuple(shape.dim) for shape in layer.input_param.shape]
@@ -177,7 +185,8 @@ class _Import:
             raise ModelError(f'the size of "{image}" is not told: give crop_size, or an Input layer instead')
         self._input(image, (batch_size(layer), *shape))
 
-    def _computing_layer(self, layer: Layer, line: int) -> None:
+    def _computing_layer(self, entry: SourceLayer) -> None:
+        layer = entry.layer
         bottoms, tops = list(layer.bottom), list(layer.top)
         if layer.type == "SoftmaxWithLoss":
             bottoms, tops = bottoms[:1], tops[:1] or [layer.name]  # without the labels
@@ -198,17 +207,18 @@ class _Import:
             return  # the problem has been told where it began
         shapes = [self.result.tensors[tensor].shape for tensor in inputs]
         op = BUILDERS[layer.type](layer, [(self.batch or 1, *shape) for shape in shapes])
-        params = self._params(layer, op, shapes)
-        node = self.result.add(layer.name, op, inputs, params, tops, line)
+        node = self.result.add(layer.name, op, inputs, None, tops, entry.line)
         self.blobs.update(zip(tops, node.outputs, strict=True))
+        if self.weights is not None:
+            with self._told(_place(entry)):  # whatever its weights are, the layers behind it can be checked
+                node.params.update(self._params(layer, op, shapes, self.weights))
 
-    def _params(self, layer: Layer, op: Operator, shapes: list[Shape]) -> dict[str, Array] | None:
-        if self.weights is None:
-            return None
+    @staticmethod
+    def _params(layer: Layer, op: Operator, shapes: list[Shape], weights: Weights) -> dict[str, Array]:
         if not op.param_shapes(shapes):
             return {}
-        if layer.name not in self.weights:
-            hint = did_you_mean(layer.name, list(self.weights)[:MAX_NAMES])
+        if layer.name not in weights:
+            hint = did_you_mean(layer.name, list(weights)[:MAX_NAMES])
             raise ModelError(f"the caffemodel has no blobs for it; {hint}")
         transposed = isinstance(op, InnerProduct) and layer.inner_product_param.transpose
-        return layer_params(op, self.weights[layer.name], shapes, transposed)
+        return layer_params(op, weights[layer.name], shapes, transposed)

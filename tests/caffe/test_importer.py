@@ -150,13 +150,20 @@ def test_every_problem_at_once(tmp_path):
         + layer("ReLU", "", "twice", "data", "after")
         + layer("InnerProduct", "inner_product_param { num_output: 3 }", "ip", "data", "ip")
         + layer("Convolution", "convolution_param { num_output: 2 kernel_size: 3 }", "conv", "data", "conv")
+        # behind layers that lack their weights
+        + layer("InnerProduct", "inner_product_param { num_output: 5 }", "ip2", "ip", "ip2")
+        + layer("Convolution", "convolution_param { num_output: 1 kernel_size: 9 }", "deep", "conv", "deep")
     )
-    weights = {"ip_": [random_array(1, 3, 192)], "conv": [random_array(1, 2, 4, 3, 5), random_array(2, 3)]}
+    weights = {
+        "ip_": [random_array(1, 3, 192)],
+        "conv": [random_array(1, 2, 4, 3, 5), random_array(2, 3)],
+        "ip2": [random_array(3, 5, 4), random_array(4, 5)],
+    }
     prototxt, caffemodel = write_prototxt(tmp_path, text), write_caffemodel(tmp_path, weights)
     with pytest.raises(ModelError) as caught:
         load_caffe(prototxt, caffemodel)
     headline, *problems, supported = str(caught.value).split("\n")
-    assert headline == f"prototxt {prototxt} cannot be used:"
+    assert headline == f"prototxt {prototxt} with caffemodel {caffemodel} cannot be used:"
     assert problems == [
         '  - line 3, layer "big" (Convolution): its output would have the shape 2x-23x-21: '
         "every size must be at least 1",
@@ -169,6 +176,9 @@ def test_every_problem_at_once(tmp_path):
         '  - line 10, layer "ip" (InnerProduct): the caffemodel has no blobs for it; did you mean "ip_"?',
         '  - line 11, layer "conv" (Convolution): weight in the caffemodel is 2x4x3x5, needed is 2x4x3x3; '
         "bias in the caffemodel is 3, needed is 2",
+        '  - line 12, layer "ip2" (InnerProduct): weight in the caffemodel is 5x4, needed is 5x3',
+        '  - line 13, layer "deep" (Convolution): its output would have the shape 1x-4x-2: '
+        "every size must be at least 1",
     ]
     assert supported.startswith("  - supported types of layers: AbsVal, BatchNorm, ")
 
