@@ -74,7 +74,8 @@ def test_transform_ops_stay_in_their_order(tmp_path):
         "Data",
         "transform_param { transform_op { op: RESIZE resize_h: 331 resize_w: 330 } "
         "transform_op { op: CROP crop_h: 320 crop_w: 310 } "
-        "transform_op { op: STAND mean_value: 128 scale: 0.5 scale: 0.25 scale: 1 div: 2 bgr2rgb: true } transform_op { } }",
+        "transform_op { op: STAND mean_value: 128 scale: 0.5 scale: 0.25 scale: 1 div: 2 bgr2rgb: true } "
+        "transform_op { } }",
     )
     nothing = TransformOp("NONE", (0, 0), 0, (0, 0), 0.0, 0.0, (), "", (), 1.0, False)
     assert found.transform.ops == (

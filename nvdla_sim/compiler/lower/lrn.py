@@ -1,8 +1,8 @@
 """LRN -> CDP: the element times a table's value for the sum of squares around it.
 
 The table holds ``f(s) = (k + alpha/n * S_i^2 * s)^-beta * 2^p`` for sums s of squares of int8 values. Its
-fine half LO covers the small sums with 256 intervals of ``2^F``, its coarse half LE the rest with 64; F is the
-one with the smallest error in the output.
+fine half LO covers the small sums with 256 intervals of ``2^F``, its coarse half LE the rest with 64; F is
+the one with the smallest error in the output.
 
 Source: compiler-facts section 8.10, recipes section 1 ("LRN", the linear form).
 """
