@@ -111,13 +111,22 @@ def unpack_weights(
 
     A tail of ``raw`` beyond the last weight is ignored.
     """
+    kernels, channels, rows, columns = shape
     weights = np.empty(shape, f"<i{itemsize}")
-    stream = raw[: weights.nbytes].view(weights.dtype)
-    start = 0
-    for block in weight_blocks(shape, atomic_c, atomic_k, rows_per_step):
-        target = weights[block].transpose(3, 0, 2, 1)
-        target[:] = stream[start : start + target.size].reshape(target.shape)
-        start += target.size
+    stream = raw[: weights.nbytes].view(weights.dtype).reshape(kernels, -1)
+    whole = kernels // atomic_k * atomic_k
+    for first, last, size in ((0, whole, atomic_k), (whole, kernels, kernels - whole)):
+        if first == last:
+            continue
+        # all groups of one size at once
+        groups = weights[first:last].reshape(-1, size, channels, rows, columns)
+        parts = stream[first:last].reshape(len(groups), -1)
+        start = 0
+        for _, c, y in weight_blocks((size, channels, rows, columns), atomic_c, size, rows_per_step):
+            target = groups[:, :, c, y].transpose(0, 4, 1, 3, 2)
+            end = start + target[0].size
+            target[:] = parts[:, start:end].reshape(target.shape)
+            start = end
     return weights
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -82,12 +84,35 @@ class Binding:
         self._kept.append(array)
         return address_of(array)
 
+    @property
+    def kept_bytes(self) -> int:
+        """How much memory that is."""
+        return sum(array.nbytes for array in self._kept)
+
     def settled(self) -> bool:
         """Whether every view is still the memory itself: mapping more memory may have moved it."""
         return all(
             address_of(self._ports.port(ram_type).view(address, view.size)) == address_of(view)
             for ram_type, address, view in self._views
         )
+
+
+class Regions:
+    """Many regions, to be asked quickly whether another one overlaps any of them."""
+
+    def __init__(self, regions: Iterable[Region]) -> None:
+        self._first: list[int] = []  # of disjoint regions in order
+        self._last: list[int] = []
+        for first, last in sorted(regions):
+            if self._last and first <= self._last[-1]:
+                self._last[-1] = max(self._last[-1], last)
+            else:
+                self._first.append(first)
+                self._last.append(last)
+
+    def overlap(self, region: Region) -> bool:
+        at = bisect.bisect_left(self._first, region.last) - 1  # the last one that begins before its end
+        return at >= 0 and region.first < self._last[at]
 
 
 def region_of(view: Bytes) -> Region:

@@ -39,10 +39,14 @@ LARGEST_BUFFER = 1 << 30  # bytes
 
 
 class Prepared(NamedTuple):
-    """A launch to be run any number of times, and the bytes that must not change in between."""
+    """A launch to be run any number of times.
+
+    ``frozen``: bytes that must not change in between. ``size``: bytes that it keeps in memory.
+    """
 
     run: Run
     frozen: tuple[Region, ...]
+    size: int
 
 
 def runs(launch: Launch) -> bool:
@@ -77,7 +81,7 @@ def bind(config: Config, launch: Launch, ports: Ports, isa: Isa) -> Prepared | N
         except _Overlap:
             return None
         if binding.settled():
-            return Prepared(_run(calls, binding), tuple(binding.frozen))
+            return Prepared(_run(calls, binding), tuple(binding.frozen), binding.kept_bytes)
 
 
 def _run(calls: list[Call], binding: Binding) -> Run:

@@ -10,12 +10,16 @@ import numpy as np
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.conv import ConvBuffer, ConvLayer
 from nvdla_sim.hw.execute import reference_executor
-from nvdla_sim.hw.kernels.binding import Region, region_of
+from nvdla_sim.hw.kernels.binding import Region, Regions, region_of
 from nvdla_sim.hw.kernels.launch import Run, bind, runs
 from nvdla_sim.hw.kernels.microkernel import Isa, best_isa
 from nvdla_sim.hw.kernels.writes import Extent, writes
 from nvdla_sim.hw.launch import Launch
 from nvdla_sim.hw.memory import Ports
+
+# Bytes that the prepared launches of a program keep: packed weights above all, about twice what they take in
+# memory: some hundred megabytes in the largest networks.
+MAX_KEPT = 1 << 30
 
 
 def prepare(config: Config, launch: Launch, ports: Ports, isa: Isa | None = None) -> Run:
@@ -33,13 +37,15 @@ def prepare_program(
     """The launches of a whole program, to be run in this order any number of times.
 
     ``volatile``: memory that others write between or during runs (network inputs and outputs). Weights and
-    channel operands that neither these nor the launches write are packed now, the others at each run.
+    channel operands that neither these nor the launches write are packed now, the others at each run, and so
+    is what goes beyond ``MAX_KEPT``.
     ``ProgramError`` when a launch leaves the mapped memory. ``isa``: a form of the kernels, else the best.
     """
     isa = isa or best_isa()
     execute = reference_executor(config, ports)
     extents = [*volatile, *(extent for launch in launches for extent in writes(config, launch))]
-    changing = [_region(ports, *extent) for extent in extents]
+    changing = Regions(_region(ports, *extent) for extent in extents)
+    left = MAX_KEPT
 
     def ready(launch: Launch, by_reference: bool) -> Run:
         def run_reference() -> None:
@@ -55,7 +61,11 @@ def prepare_program(
         prepared = None if by_reference or not runs(launch) else bind(config, launch, ports, isa)
         if prepared is None:
             return run_reference
-        return run_packing if _changes(prepared.frozen, changing) else prepared.run
+        nonlocal left
+        if prepared.size > left or any(map(changing.overlap, prepared.frozen)):
+            return run_packing
+        left -= prepared.size
+        return prepared.run
 
     fetching = _fetch_kept_weights(launches, ports, changing)
     return [ready(launch, kept) for launch, kept in zip(fetching, _use_buffer(fetching), strict=True)]
@@ -135,7 +145,7 @@ def _use_buffer(launches: Sequence[Launch]) -> list[bool]:
     return use
 
 
-def _fetch_kept_weights(launches: Sequence[Launch], ports: Ports, changing: Sequence[Region]) -> list[Launch]:
+def _fetch_kept_weights(launches: Sequence[Launch], ports: Ports, changing: Regions) -> list[Launch]:
     """Launches that reuse weights made to fetch them from where they came, if nothing ever writes there."""
     result = []
     before: ConvLayer | None = None
@@ -156,7 +166,7 @@ def _fetch_kept_weights(launches: Sequence[Launch], ports: Ports, changing: Sequ
     return result
 
 
-def _same_weights(before: ConvLayer, layer: ConvLayer, ports: Ports, changing: Sequence[Region]) -> bool:
+def _same_weights(before: ConvLayer, layer: ConvLayer, ports: Ports, changing: Regions) -> bool:
     """Whether the weights that ``before`` keeps for ``layer`` are those in memory."""
     kept = before.skip_weight_release and not (before.weight_reuse or before.compressed or layer.compressed)
     layouts = [(c.winograd, c.pixels is None, c.data_banks, c.weight_banks) for c in (before, layer)]
@@ -164,12 +174,8 @@ def _same_weights(before: ConvLayer, layer: ConvLayer, ports: Ports, changing: S
     if not (kept and enough and layouts[0] == layouts[1]):
         return False
     region = _region(ports, before.weight_ram_type, before.weight_address, before.weight_bytes)
-    return not _changes([region], changing)
+    return not changing.overlap(region)
 
 
 def _region(ports: Ports, ram_type: int, address: int, size: int) -> Region:
     return region_of(ports.port(ram_type).view(address, size))
-
-
-def _changes(frozen: Iterable[Region], changing: Sequence[Region]) -> bool:
-    return any(region.overlaps(other) for region in frozen for other in changing)

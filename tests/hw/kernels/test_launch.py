@@ -165,6 +165,8 @@ def compiled_sdp(form: str, bench: Bench, size: Size, flying: bool) -> SdpLayer:
     scale = replace(none, mul=True, mul_operand=21001, truncate=22 if flying else 12)
     add = replace(none, alu=AluOp.SUM, memory=points)
     least = replace(none, alu=AluOp.MIN, alu_operand=3, alu_shift=4)
+    huge = replace(none, mul=True, mul_operand=32767, truncate=1)  # sums behind a convolution saturate
+    lower, higher = (replace(none, alu=AluOp.SUM, alu_operand=a, alu_shift=16) for a in (-32768, 32767))
     identity, cvt = Converter(0, 1, 0), Converter(0, 1 << 14, 22 if flying else 14)
     x1, x2, out = {
         "per kernel": (replace(bias, relu=True), None, cvt),
@@ -177,6 +179,8 @@ def compiled_sdp(form: str, bench: Bench, size: Size, flying: bool) -> SdpLayer:
         "per filter and addition": (both, replace(add, alu_shift=3, relu=True), Converter(0, 21001, 17)),
         "scale and addition": (replace(scale, relu=True), add, Converter(-7, -21001, 15)),
         "addition and scale": (add, replace(scale, relu=True), Converter(5, 3, 1)),
+        "sums below 32 bits": (huge, lower, Converter(0, 1, 26)),
+        "sums above 32 bits": (huge, higher, Converter(0, 1, 26)),
         "long shift": (replace(bias, alu_shift=16), None, Converter(0, 32767, 38)),
         "nothing": (None, None, identity),
     }[form]
@@ -186,8 +190,8 @@ def compiled_sdp(form: str, bench: Bench, size: Size, flying: bool) -> SdpLayer:
 
 FORMS = (
     "per kernel", "per kernel, saturating", "per filter", "batch normalisation", "bias and clip", "addition",
-    "falling addition", "per filter and addition", "scale and addition", "addition and scale", "long shift",
-    "nothing",
+    "falling addition", "per filter and addition", "scale and addition", "addition and scale",
+    "sums below 32 bits", "sums above 32 bits", "long shift", "nothing",
 )  # fmt: skip
 
 
