@@ -44,8 +44,8 @@ class Buffers:
         dram = Memory()
         dram.map(BASE_ADDRESS, self._arena)
         self.ports = Ports(dram, Memory())
-        self._contents = list(self._placed_contents())
-        for address, data in self._contents:
+        self.contents = list(self._placed_contents())
+        for address, data in self.contents:
             dram.view(address, data.size)[:] = data
 
     def first_state(self, extents: Iterable[tuple[int, int]]) -> Callable[[], None]:
@@ -59,7 +59,7 @@ class Buffers:
         zeroed = [self.ports.dram.view(start, end - start) for start, end in merged]
         copied = []
         for start, end in merged:
-            for address, data in self._contents:
+            for address, data in self.contents:
                 first, last = max(start, address), min(end, address + data.size)
                 if first < last:
                     place = self.ports.dram.view(first, last - first)
@@ -80,6 +80,10 @@ class Buffers:
             if memory.flags & MemoryFlags.SET and memory.id in self._bases:
                 for name, offset in zip(memory.contents, memory.offsets, strict=True):
                     yield self._bases[memory.id] + offset, blobs[name]
+
+    def places(self) -> Iterator[tuple[int, MemoryEntry]]:
+        """Every memory that there is, with the bus address of its first byte."""
+        return ((self._bases[m.id], m) for m in self._loadable.memories if m.id in self._bases)
 
     def base(self, memory_id: int) -> int:
         """The bus address of a memory's first byte; ``LoadableError`` when it is not allocated."""

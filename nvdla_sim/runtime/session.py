@@ -72,8 +72,8 @@ class Runtime:
             self.config = config_named(target)
         self._loadable = loadable
         self._buffers = Buffers(loadable)
-        self.inputs = self._ports(loadable, MemoryFlags.INPUT, check_input)
-        self.outputs = self._ports(loadable, MemoryFlags.OUTPUT, check_output)
+        self.inputs = bound_ports(loadable, self._buffers, self.config, MemoryFlags.INPUT)
+        self.outputs = bound_ports(loadable, self._buffers, self.config, MemoryFlags.OUTPUT)
         executed = list(zip(loadable.tasks, tasks, strict=True))
         self._colours = [_colours(loadable, executed, self._buffers, port) for port in self.inputs]
         notes = read_source_map(loadable)
@@ -130,24 +130,6 @@ class Runtime:
             run()
             yield done
 
-    def _ports(
-        self, loadable: Loadable, direction: MemoryFlags, check: Callable[[Tensor, Config], None]
-    ) -> list[Port]:
-        """The network's inputs or outputs in the order in which they are bound."""
-        ports = []
-        for memory in bound_memories(loadable, direction):
-            tensor = loadable.tensors[memory.tensor_desc_id]
-            if tensor.mem_id != memory.id:
-                raise LoadableError(
-                    f'{loadable.name}: tensor "{tensor.name}" is in memory {tensor.mem_id}, '
-                    f"but bound to memory {memory.id}"
-                )
-            check(tensor, self.config)
-            address = self._buffers.base(memory.id) + tensor.offset
-            raw = self._buffers.ports.dram.view(address, tensor.size)
-            ports.append(Port(tensor, memory.id, address, raw))
-        return ports
-
     def _values(self, value: InputValue, at: int) -> Int8:
         """The int8 CHW values of input number ``at``."""
         tensor = self.inputs[at].tensor
@@ -169,6 +151,27 @@ class Runtime:
                 "channels x height x width"
             )
         return value
+
+
+def bound_ports(loadable: Loadable, buffers: Buffers, config: Config, direction: MemoryFlags) -> list[Port]:
+    """The network's inputs or outputs in the order in which they are bound.
+
+    ``LoadableError`` or ``UnsupportedError`` for a tensor that cannot be written or read.
+    """
+    check = check_input if direction is MemoryFlags.INPUT else check_output
+    ports = []
+    for memory in bound_memories(loadable, direction):
+        tensor = loadable.tensors[memory.tensor_desc_id]
+        if tensor.mem_id != memory.id:
+            raise LoadableError(
+                f'{loadable.name}: tensor "{tensor.name}" is in memory {tensor.mem_id}, '
+                f"but bound to memory {memory.id}"
+            )
+        check(tensor, config)
+        address = buffers.base(memory.id) + tensor.offset
+        raw = buffers.ports.dram.view(address, tensor.size)
+        ports.append(Port(tensor, memory.id, address, raw))
+    return ports
 
 
 def _colours(

@@ -38,12 +38,15 @@ class NotedCube:
 class SourceMap:
     """``target``: a configuration's name. ``scales``: of network inputs and outputs, real = scale * int8.
 
-    ``cubes``: tensors between them, in the order of their layers. What is missing or wrong is left out.
+    ``cubes``: tensors between them, in the order of their layers. ``layers``: the net's layer that an
+    operation is of, by (task, operation). ``producer``: the compiler. What is missing or wrong is left out.
     """
 
     target: str | None = None
     scales: dict[str, float] = field(default_factory=dict)
     cubes: tuple[NotedCube, ...] = ()
+    layers: dict[tuple[int, int], str] = field(default_factory=dict)
+    producer: str | None = None
 
 
 def read_source_map(loadable: Loadable) -> SourceMap:
@@ -58,11 +61,14 @@ def read_source_map(loadable: Loadable) -> SourceMap:
     tensors = content.get("tensors")
     tensors = tensors if isinstance(tensors, dict) else {}
     entries = {name: entry for name, entry in tensors.items() if isinstance(entry, dict)}
-    cubes = content.get("cubes")
+    producer, cubes, operations = (content.get(name) for name in ("producer", "cubes", "operations"))
+    operations = operations if isinstance(operations, list) else []
     return SourceMap(
         target=target if isinstance(target, str) and target in CONFIGS else None,
         scales={name: e["scale"] for name, e in entries.items() if _is_scale(e.get("scale"))},
         cubes=tuple(_cube(entry) for entry in cubes if _is_cube(entry)) if isinstance(cubes, list) else (),
+        layers={(entry["task"], entry["op"]): entry["layer"] for entry in operations if _is_operation(entry)},
+        producer=producer if isinstance(producer, str) else None,
     )
 
 
@@ -72,6 +78,14 @@ def _is_scale(value: Any) -> bool:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1 << 32
+
+
+def _is_operation(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and all(_is_count(entry.get(name)) for name in ("task", "op"))
+        and isinstance(entry.get("layer"), str)
+    )
 
 
 def _is_cube(entry: Any) -> bool:

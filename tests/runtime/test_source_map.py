@@ -19,6 +19,14 @@ def test_notes() -> None:
     assert notes == SourceMap("nv_small_256", {"in": 0.5, "out": 2.0})
 
 
+def test_producer_and_layers() -> None:
+    notes = read(
+        '{"producer": "a 1.0", "operations": [{"task": 1, "op": 2, "layer": "conv1"}, {"task": 0}, 3,'
+        ' {"task": -1, "op": 2, "layer": "x"}, {"task": 1, "op": true, "layer": "x"}]}'
+    )
+    assert notes == SourceMap(layers={(1, 2): "conv1"}, producer="a 1.0")
+
+
 def test_none() -> None:
     assert read_source_map(Loadable()) == SourceMap()
 
@@ -32,6 +40,7 @@ def test_none() -> None:
         "[]",
         "null",
         '{"target": 3, "tensors": []}',
+        '{"producer": 1, "operations": {"task": 1}}',
         '{"target": "nv_tiny", "tensors": {"out": 1}}',
         '{"tensors": {"a": {}, "b": {"scale": "1"}, "c": {"scale": -1.0}, "d": {"scale": 0.0}}}',
         '{"tensors": {"a": {"scale": NaN}, "b": {"scale": Infinity}, "c": {"scale": true}}}',
