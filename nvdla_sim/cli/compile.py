@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from nvdla_sim.cli._command import command_parser, run_command
 from nvdla_sim.errors import OptionError, UnsupportedError, one_of
 
 PRECISIONS = ("int8", "fp16")
-QUIET_SECONDS = 1.0  # a compile that takes longer shows how far it is
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,9 +76,10 @@ def compile_net(options: argparse.Namespace) -> None:
 
     from nvdla_sim.caffe.importer import load_caffe
     from nvdla_sim.calib.table import Table
+    from nvdla_sim.cli._progress import SlowProgress
     from nvdla_sim.compiler.pipeline import compile_graph
 
-    with _progress() as progress:
+    with SlowProgress("compiling") as progress:
         table = Table.load(options.calibtable)
         graph = load_caffe(options.prototxt, options.caffemodel)
         loadable = compile_graph(
@@ -96,26 +94,6 @@ def _check_batch(word: str) -> None:
         raise OptionError(f'--batch "{word}" is not a positive number; allowed: 1')
     if int(word) != 1:
         raise UnsupportedError(f"--batch {word} is not built yet; use 1 and run the loadable {word} times")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A callback (done, total) that shows a bar on a terminal once the work takes longer than a second."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    began = time.monotonic()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("compiling", visible=False)
-
-        def update(done: int, total: int) -> None:
-            late = time.monotonic() - began > QUIET_SECONDS
-            bar.update(task, completed=done, total=total, visible=late)
-
-        yield update
 
 
 if __name__ == "__main__":
