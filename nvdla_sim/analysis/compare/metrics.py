@@ -63,11 +63,6 @@ def quantise(values: Array, scale: float, bits: int = 8) -> Array:
     return np.clip(steps, -limit, limit - 1)
 
 
-def quantise_int8(values: Array, scale: float) -> NDArray[np.int8]:
-    """``clip(floor(x / scale + 0.5), -128, 127)``: what a network's input takes."""
-    return quantise(values, scale).astype(np.int8)
-
-
 def fake_quantise(values: Array, scale: float, bits: int = 8) -> Array:
     """The float values that int8 (or int16) numbers of this scale stand for; ``scale`` is that of int8."""
     step = scale_for(scale, bits)

@@ -14,9 +14,9 @@ import numpy as np
 
 from nvdla_sim.analysis.compare import parts
 from nvdla_sim.analysis.compare.fake_quant import fake_run, nodes_to_run
-from nvdla_sim.analysis.compare.metrics import quantise
 from nvdla_sim.analysis.compare.parts import Part
 from nvdla_sim.analysis.compare.table_use import Entry, completed, entries
+from nvdla_sim.calib.preprocess import quantize_input
 from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.pipeline import compile_graph, image_inputs, simplified
 from nvdla_sim.errors import ModelError, OptionError, did_you_mean, listed
@@ -106,7 +106,7 @@ def _run_chip(
     loadable = compile_graph(graph, table, settings.target, settings.quantization, settings.input_format)
     scales = {name: float(np.float32(table.scales[name])) for name in graph.inputs}
     int8 = {
-        name: quantise(value, scales[name]).astype(np.int8).reshape(graph.tensors[name].chw)
+        name: quantize_input(value, scales[name]).reshape(graph.tensors[name].chw)
         for name, value in start.items()
     }
     runtime = Runtime(loadable)
