@@ -23,7 +23,10 @@ from nvdla_sim.loadable.lists import DlaTask, EmuTask, read_task
 from nvdla_sim.loadable.loadable import Loadable
 from nvdla_sim.runtime.buffers import Buffers, bound_memories
 from nvdla_sim.runtime.firmware import Csb
+from nvdla_sim.runtime.image import read_picture
 from nvdla_sim.runtime.plan import Steps, resolve
+from nvdla_sim.runtime.tensor import write
+from tests.runtime.goldens import INPUT_ENDINGS
 from tests.shared import SHARED_GOLDENS, golden_paths
 
 Count = Callable[[str, str, str, int, int], None]
@@ -110,6 +113,24 @@ def test_failed_run(folder: Path, count_goldens: Count) -> None:
         assert expected.pop() == FETCHED_IN_VAIN
     assert tap.writes == expected
     count_goldens("recorded register writes, failed runs", config.name, recording.run["mode"], 1, 0)
+
+
+@pytest.mark.parametrize("folder", RUNS, ids=lambda f: f"{f.parent.name}-{f.name}")
+def test_input_surface(folder: Path, count_goldens: Count) -> None:
+    """A picture's or an array's bytes in the input, as the hardware got them."""
+    run = read_recording(folder).run
+    loadable, config = load(run), config_named(run["config"])
+    tensor = loadable.tensors[bound_memories(loadable, MemoryFlags.INPUT)[0].tensor_desc_id]
+    net = SHARED_GOLDENS / (
+        "lenet-mnist/images" if run["net"] == "lenet-mnist" else f"loadables/{run['net']}"
+    )
+    path = next(p for p in (net / f"{run['input']}{end}" for end in INPUT_ENDINGS) if p.exists())
+    values = np.load(path) if path.suffix == ".npy" else read_picture(path, tensor.w, tensor.h)
+    raw = np.full(tensor.size, 0x55, np.uint8)
+    write(tensor, raw, values, config)
+    with np.load(folder / "data.npz") as data:
+        np.testing.assert_array_equal(raw, data["input"])
+    count_goldens("recorded input surfaces", run["config"], path.suffix, 1, 0)
 
 
 def tasks_of(loadable: Loadable) -> list[DlaTask | EmuTask]:
