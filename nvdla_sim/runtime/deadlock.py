@@ -66,7 +66,7 @@ def _line(task: DlaTask, operation: Operation, happened: Collection[tuple[int, O
         for giver, edge in edges
         if (giver, edge.event) not in happened
     ]
-    return f"{operation} waits for {', for '.join(waits)}"
+    return f"{operation} waits for {', for '.join(waits) or 'something that no edge tells'}"
 
 
 def _not_taken(task: DlaTask, operation: Operation) -> str:
