@@ -14,10 +14,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from nvdla_sim.compiler.allocate import ALIGNMENT
-from nvdla_sim.compiler.describe import Part, describe, network
+from nvdla_sim.compiler.describe import Lists, describe, place_lists
 from nvdla_sim.compiler.encode import Bytes, Encoder, Place
 from nvdla_sim.compiler.program import Buffer, Cube, Port, Program, Role
-from nvdla_sim.compiler.schedule import DlaTask, Task
+from nvdla_sim.compiler.schedule import Task
 from nvdla_sim.compiler.source_map import NAME, source_map
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.formats import round_up
@@ -35,7 +35,6 @@ from nvdla_sim.loadable.loadable import Address, Blob, Event, Loadable, MemoryEn
 from nvdla_sim.loadable.loadable import Task as TaskEntry
 
 PAGE = 4096
-VERSIONS = {Interface.NONE: (0, 0, 0), Interface.DLA1: (0, 12, 3), Interface.EMU1: (0, 0, 1)}
 CONTEXT_SIZE = 6  # memories of a task
 
 
@@ -63,12 +62,15 @@ def emit(program: Program, tasks: Sequence[Task], pool_size: int, config: Config
     encoder = Encoder(config, locate, constants.place)
     described = [describe(task, encoder) for task in tasks]
     if constants.size:
-        blob = container.blob("tb-0", Interface.NONE, 0, constants.content())
-        container.memory(MemoryFlags.ALLOC | MemoryFlags.SET, round_up(constants.size, PAGE), blob)
+        container.memory(
+            MemoryFlags.ALLOC | MemoryFlags.SET,
+            round_up(constants.size, PAGE),
+            _plain_blob("tb-0", constants.content()),
+        )
     ordinary = len(container.result.memories)
-    for index, (task, parts) in enumerate(zip(tasks, described, strict=True)):
-        container.task(index, task, parts, ordinary)
-    container.blob(NAME, Interface.NONE, 0, source_map(program, tasks, locate, config))
+    for index, lists in enumerate(described):
+        container.task(index, lists, ordinary)
+    container.result.blobs.append(_plain_blob(NAME, source_map(program, tasks, locate, config)))
     return container.finished()
 
 
@@ -101,15 +103,14 @@ class _Container:
     def __init__(self) -> None:
         self.result = Loadable()
 
-    def memory(self, flags: MemoryFlags, size: int, content: str | None = None) -> int:
+    def memory(self, flags: MemoryFlags, size: int, content: Blob | None = None) -> int:
         number = len(self.result.memories)
-        contents, offsets = ([], []) if content is None else ([content], [0])
-        self.result.memories.append(MemoryEntry(number, Domain.SYSTEM, flags, size, PAGE, contents, offsets))
+        entry = MemoryEntry(number, Domain.SYSTEM, flags, size, PAGE)
+        if content is not None:
+            self.result.blobs.append(content)
+            entry.contents, entry.offsets = [content.name], [0]
+        self.result.memories.append(entry)
         return number
-
-    def blob(self, name: str, interface: Interface, sub_interface: int, data: Bytes) -> str:
-        self.result.blobs.append(Blob(name, interface, sub_interface, VERSIONS[interface], data))
-        return name
 
     def bind(self, memory: int, bind: int, port: Port, config: Config) -> None:
         """Tell the runtime what the memory of a network input or output looks like."""
@@ -118,22 +119,19 @@ class _Container:
         self.result.memories[memory].tensor_desc_id = number
         self.result.tensors.append(_tensor(port, number, memory, config))
 
-    def task(self, index: int, task: Task, parts: Sequence[Part], ordinary: int) -> None:
+    def task(self, index: int, lists: Lists, ordinary: int) -> None:
         """Add a task with its memories. ``ordinary``: number of addresses that all tasks share."""
-        interface = Interface.DLA1 if isinstance(task, DlaTask) else Interface.EMU1
         # what the task's own lists are called in its address list, behind the shared addresses
-        own = range(ordinary, ordinary + CONTEXT_SIZE - 1)
-        context = []
-        for part in (network(task, own), *parts):
-            name = self.blob(f"task-{index}-{part.name}", interface, part.sub_interface, part.data)
-            flags = MemoryFlags.ALLOC | MemoryFlags.SET
-            context.append(self.memory(flags, part.data.size, name))
+        place_lists(lists, range(ordinary, ordinary + CONTEXT_SIZE - 1))
+        blobs = lists.blobs(index)
+        flags = MemoryFlags.ALLOC | MemoryFlags.SET
+        context = [self.memory(flags, blob.data.size, blob) for blob in blobs]
         while len(context) < CONTEXT_SIZE:
             context.append(self.memory(MemoryFlags.ALLOC, PAGE))
         addresses = [context[0], *range(1, ordinary), *context[1:]]
         before = [self._event(EventOp.WAIT, index)] if index else []
         after = [self._event(EventOp.SIGNAL, index + 1)]
-        self.result.tasks.append(TaskEntry(index, interface, -1, addresses, before, after))
+        self.result.tasks.append(TaskEntry(index, blobs[0].interface, -1, addresses, before, after))
         self.result.submits.append(Submit(index, [index]))
 
     def finished(self) -> Loadable:
@@ -145,6 +143,11 @@ class _Container:
         number = len(self.result.events)
         self.result.events.append(Event(number, type=0, target=0, val=value, op=op))
         return number
+
+
+def _plain_blob(name: str, data: Bytes) -> Blob:
+    """A blob that is no descriptor list."""
+    return Blob(name, Interface.NONE, 0, (0, 0, 0), data)
 
 
 def _tensor(port: Port, number: int, memory: int, config: Config) -> Tensor:

@@ -6,6 +6,7 @@ Source: compiler-facts sections 2, 3 and 6.4 ("field values common to all int8 o
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from nvdla_sim.loadable.enums import (
     Precision,
 )
 
-Record = NDArray[np.void]  # of no dimension
+Record = np.void
 Bytes = NDArray[np.uint8]
 Place = tuple[int, int]  # index of an address list, offset in bytes
 
@@ -54,7 +55,7 @@ class Encoder:
 
     def cpu(self, op: Softmax) -> tuple[Record, Record, Record]:
         """The operation's record and those of source and destination."""
-        record = _record(
+        record = filled(
             descriptors.EMU_SOFTMAX,
             type=EmuOpType.SOFTMAX,
             in_scale=op.in_scale,
@@ -68,7 +69,7 @@ class Encoder:
         kernel_height, kernel_width = op.kernel
         # of a picture the pixels of a kernel's row are channels
         width, channels = (1, PIXEL * kernel_width) if op.image else (kernel_width, src.channels)
-        record = _record(
+        record = filled(
             descriptors.CONV_OP,
             weight_reuse=op.reuse_weights,
             skip_weight_rls=op.keep_weights,
@@ -99,7 +100,7 @@ class Encoder:
             out_cvt=_cvt(Converter()),
         )
         address, offset = self.constant(op.weights)
-        weight = _record(
+        weight = filled(
             descriptors.CUBE,
             address=address,
             offset=offset,
@@ -108,7 +109,7 @@ class Encoder:
             height=kernel_height,
             channel=channels,
         )
-        surfaces = _record(
+        surfaces = filled(
             descriptors.CONV_SURFACE, weight=weight, src=self._cube(src, op.image), dst=self._cube(dst)
         )
         return record, surfaces
@@ -121,9 +122,9 @@ class Encoder:
                 cube = self._operand(stage)
                 if cube is not None:
                     cubes[name] = cube
-        record = _record(descriptors.SDP_OP, lut_index=-1, out_cvt=_cvt(op.post.out), batch_num=1, **stages)
+        record = filled(descriptors.SDP_OP, lut_index=-1, out_cvt=_cvt(op.post.out), batch_num=1, **stages)
         cubes |= {"src": self._cube(op.src), "dst": self._cube(op.dst)}
-        return record, _record(descriptors.SDP_SURFACE, **cubes)
+        return record, filled(descriptors.SDP_SURFACE, **cubes)
 
     def _operand(self, stage: Stage) -> Record | None:
         """The cube of a stage's operand in memory, if it has one."""
@@ -141,7 +142,7 @@ class Encoder:
         atoms = values.reshape(-1, self.config.atom, height, width, len(parts)).transpose(0, 2, 3, 1, 4)
         atom = self.config.atom * 2 * len(parts)
         address, offset = self.constant(np.ascontiguousarray(atoms).reshape(-1).view(np.uint8))
-        return _record(
+        return filled(
             descriptors.CUBE,
             address=address,
             offset=offset,
@@ -161,7 +162,7 @@ class Encoder:
             ("first", "mid", "last"), (parts[0], middle, parts[-1]), strict=True
         ):
             widths |= {f"partial_in_width_{place}": source, f"partial_width_{place}": dest}
-        record = _record(
+        record = filled(
             descriptors.PDP_OP,
             **widths,
             split_num=len(parts),
@@ -172,10 +173,10 @@ class Encoder:
             stride_y=op.stride[0],
             **_pads(op.pads),
         )
-        return record, _record(descriptors.PDP_SURFACE, src=self._cube(op.src), dst=self._cube(op.dst))
+        return record, filled(descriptors.PDP_SURFACE, src=self._cube(op.src), dst=self._cube(op.dst))
 
     def _cdp(self, op: Cdp, lut_index: int) -> tuple[Record, Record]:
-        record = _record(
+        record = filled(
             descriptors.CDP_OP,
             lut_index=lut_index,
             in_cvt=_cvt(Converter()),
@@ -184,7 +185,7 @@ class Encoder:
             bypass_sqsum=op.window is None,
             bypass_out_mul=op.window is None,
         )
-        return record, _record(descriptors.CDP_SURFACE, src=self._cube(op.src), dst=self._cube(op.dst))
+        return record, filled(descriptors.CDP_SURFACE, src=self._cube(op.src), dst=self._cube(op.dst))
 
     def _cube(self, cube: Cube, image: bool = False) -> Record:
         if image:
@@ -196,7 +197,7 @@ class Encoder:
         kind, address, offset = MemType.HW, -1, 0
         if cube.buffer is not None:
             kind, (address, offset) = MemType.MC, self.locate(cube)
-        return _record(
+        return filled(
             descriptors.CUBE,
             type=kind,
             address=address,
@@ -211,7 +212,7 @@ class Encoder:
 
     def _emu_buffer(self, cube: Cube) -> Record:
         address, offset = self.locate(cube)
-        return _record(
+        return filled(
             descriptors.EMU_BUFFER,
             address=address,
             offset=offset,
@@ -227,7 +228,7 @@ class Encoder:
 
 def lut_record(lut: Lut) -> Record:
     """A table's record."""
-    return _record(
+    return filled(
         descriptors.LUT,
         le=lut.le,
         lo=lut.lo,
@@ -246,7 +247,7 @@ def lut_record(lut: Lut) -> Record:
 
 def _stage(stage: Stage) -> Record:
     narrow = isinstance(stage.operand, Cube) or stage.operand is None
-    return _record(
+    return filled(
         descriptors.SDP_SUB_OP,
         enable=1,
         alu_type=stage.function,
@@ -262,7 +263,7 @@ def _stage(stage: Stage) -> Record:
 
 
 def _cvt(converter: Converter) -> Record:
-    return _record(
+    return filled(
         descriptors.CVT,
         scale=converter.scale,
         truncate=converter.truncate,
@@ -275,8 +276,9 @@ def _pads(pads: Pads) -> dict[str, int]:
     return {f"pad_{side}": getattr(pads, side) for side in ("left", "right", "top", "bottom")}
 
 
-def _record(kind: np.dtype[np.void], **values: object) -> Record:
-    record = np.zeros((), kind)
+def filled(kind: np.dtype[np.void], **values: Any) -> Record:
+    """A record of this struct; what is not told is 0."""
+    record: Record = np.zeros(1, kind)[0]
     for name, value in values.items():
         record[name] = value
     return record
