@@ -18,9 +18,10 @@ from nvdla_sim.compiler.describe import Lists, describe, place_lists
 from nvdla_sim.compiler.encode import Bytes, Encoder, Place
 from nvdla_sim.compiler.program import Buffer, Cube, Port, Program, Role
 from nvdla_sim.compiler.schedule import Task
-from nvdla_sim.compiler.source_map import NAME, source_map
+from nvdla_sim.compiler.source_map import source_map
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.formats import round_up
+from nvdla_sim.loadable.entries import SOURCE_MAP
 from nvdla_sim.loadable.enums import (
     DataCategory,
     DataFormat,
@@ -70,7 +71,7 @@ def emit(program: Program, tasks: Sequence[Task], pool_size: int, config: Config
     ordinary = len(container.result.memories)
     for index, lists in enumerate(described):
         container.task(index, lists, ordinary)
-    container.result.blobs.append(_plain_blob(NAME, source_map(program, tasks, locate, config)))
+    container.result.blobs.append(_plain_blob(SOURCE_MAP, source_map(program, tasks, locate, config)))
     return container.finished()
 
 

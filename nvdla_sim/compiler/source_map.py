@@ -1,6 +1,6 @@
 """What a loadable does not need to run: which layer each operation is of, where each tensor of the net lies.
 
-The blob ``nvdla-sim.json``, which no task names; ``nvdla_sim.runtime.source_map`` reads it.
+The content of the blob ``SOURCE_MAP``; ``nvdla_sim.runtime.source_map`` reads it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from nvdla_sim.compiler.program import Buffer, Cube, Program, Tensor
 from nvdla_sim.compiler.schedule import CpuTask, Task
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.formats import feature_extent
-
-NAME = "nvdla-sim.json"
 
 
 def source_map(

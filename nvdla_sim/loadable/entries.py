@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Version = tuple[int, int, int]
 
+SOURCE_MAP = "nvdla-sim.json"
+"""The blob of our own compiler's notes, which no task names and other runtimes ignore."""
+
 
 @dataclass
 class Task:

@@ -1,4 +1,4 @@
-"""What our own compiler notes in a loadable beside what the runtime needs: the blob ``nvdla-sim.json``."""
+"""What our own compiler notes in a loadable beside what the runtime needs: the blob ``SOURCE_MAP``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nvdla_sim.hw.config import CONFIGS
+from nvdla_sim.loadable.entries import SOURCE_MAP
 from nvdla_sim.loadable.loadable import Loadable
-
-NAME = "nvdla-sim.json"
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class SourceMap:
 
 def read_source_map(loadable: Loadable) -> SourceMap:
     """The loadable's own notes; empty for a loadable of another compiler."""
-    blobs = [blob for blob in loadable.blobs if blob.name == NAME]
+    blobs = [blob for blob in loadable.blobs if blob.name == SOURCE_MAP]
     try:
         content: Any = json.loads(blobs[0].data.tobytes()) if blobs else {}
     except (ValueError, RecursionError):

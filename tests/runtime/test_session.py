@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from nvdla_sim.errors import ImageError, LoadableError, NvdlaError, OptionError, ProgramError
+from nvdla_sim.loadable.entries import SOURCE_MAP
 from nvdla_sim.loadable.enums import DataCategory, OpType
 from nvdla_sim.loadable.lists import read_task
 from nvdla_sim.loadable.loadable import Blob, Loadable
 from nvdla_sim.runtime.session import Runtime
-from nvdla_sim.runtime.source_map import NAME
 from tests.runtime.editing import change_op, change_surface, committed
 from tests.shared import COMMITTED_GOLDENS
 
@@ -70,7 +70,7 @@ def test_scale_that_the_loadable_notes() -> None:
     assert Runtime(loadable).run(GREY)[0].scale is None
     name = Runtime(loadable).outputs[0].tensor.name
     note = np.frombuffer(f'{{"tensors": {{"{name}": {{"scale": 0.25}}}}}}'.encode(), np.uint8)
-    loadable.blobs.append(Blob(NAME, 0, 0, (0, 0, 0), note))
+    loadable.blobs.append(Blob(SOURCE_MAP, 0, 0, (0, 0, 0), note))
     assert Runtime(loadable).run(GREY)[0].scale == 0.25
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nvdla_sim.loadable.loadable import Blob, Loadable
-from nvdla_sim.runtime.source_map import NAME, SourceMap, read_source_map
+from nvdla_sim.loadable.entries import SOURCE_MAP, Blob
+from nvdla_sim.loadable.loadable import Loadable
+from nvdla_sim.runtime.source_map import SourceMap, read_source_map
 
 
 def read(text: str) -> SourceMap:
     data = np.frombuffer(text.encode(), np.uint8)
-    return read_source_map(Loadable(blobs=[Blob(NAME, 0, 0, (0, 0, 0), data)]))
+    return read_source_map(Loadable(blobs=[Blob(SOURCE_MAP, 0, 0, (0, 0, 0), data)]))
 
 
 def test_notes() -> None:
