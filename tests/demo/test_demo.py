@@ -25,7 +25,8 @@ def graph() -> Graph:
 @pytest.mark.parametrize("name", READY_MADE)
 def test_ready_made_loadable_is_what_the_compiler_gives(name: str) -> None:
     path, fresh = READY_MADE[name]
-    assert path.read_bytes() == fresh.to_bytes(), "run tools/make_loadables.py and commit its files"
+    same = path.read_bytes() == fresh.to_bytes()
+    assert same, "run tools/make_loadables.py and commit its files"
 
 
 @pytest.mark.parametrize("mode", MODES)
