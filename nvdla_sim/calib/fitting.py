@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from nvdla_sim.graph.graph import Graph
 
 # Operators whose output cannot leave [-1, 1].
 KNOWN_RANGE = frozenset({"Sigmoid", "Softmax", "TanH"})
+MAX_LISTED = 20
 KNOWN_SCALE = float(np.float32(1) / np.float32(127))
 
 
@@ -39,24 +40,32 @@ class Fit:
             f"{len(self.inherited)} inherited",
             f"{len(self.defaulted)} defaulted",
             f"{len(self.unused)} unused",
+            f"{len(self.missing)} missing",
         ]
         lines = [f"{name}: inherited from {source}" for name, source in self.inherited.items()]
         lines += [f"{name}: defaulted, {why}" for name, why in self.defaulted.items()]
-        lines += [f"unused {problem}" for problem in self.unused]
-        return listed(", ".join(counts), lines)
+        return listed(", ".join(counts), [*lines, *_first(f"unused {entry}" for entry in self.unused)])
 
     def complete(self) -> Table:
         """The table; ``CalibrationError`` naming every layer without a scale and what may be meant for it."""
         if self.missing:
-            spare = [problem.split('"')[1] for problem in self.unused]
-            missing = [f'"{name}" {did_you_mean(name, spare)}'.rstrip() for name in self.missing]
+            spare = [entry.split('"')[1] for entry in self.unused]
+            missing = (f'"{name}" {did_you_mean(name, spare)}'.rstrip() for name in self.missing)
+            unused = (f"unused {entry}" for entry in self.unused)
             raise CalibrationError(
                 listed(
-                    f"{self.table.source} has no scale for {len(missing)} of the net's inputs and layers",
-                    [*missing, *(f"unused {problem}" for problem in self.unused)],
+                    f"{self.table.source} has no scale for {len(self.missing)} inputs and layers:",
+                    [*_first(missing), *_first(unused)],
                 )
             )
         return self.table
+
+
+def _first(problems: Iterable[str]) -> list[str]:
+    """The first ones; a table of another net has hundreds."""
+    lines = list(problems)
+    rest = len(lines) - MAX_LISTED
+    return lines if rest <= 0 else [*lines[:MAX_LISTED], f"and {rest} more"]
 
 
 def fit(

@@ -82,6 +82,7 @@ class Histogram:
         for start in range(0, flat.size, PIECE):
             piece = flat[start : start + PIECE]
             np.multiply(piece, per_bin, out=scaled[: piece.size])
+            np.clip(scaled, -BINS, BINS, out=scaled)
             bins[: piece.size] = scaled[: piece.size]  # towards 0: bin 0 gets both signs and the zeros
             bins[: piece.size] += BINS
             both += np.bincount(bins[: piece.size], minlength=both.size)

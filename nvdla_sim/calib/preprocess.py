@@ -48,7 +48,7 @@ class Preprocess:
         picture or lead to another size, naming ``name``.
         """
         try:
-            values = _with_channels(pixels, shape[0])
+            values = with_channels(pixels, shape[0])
             for step in self.steps:
                 values = step.apply(values)
         except OptionError as problem:
@@ -163,7 +163,7 @@ def _mean(values: Sequence[float], path: str | os.PathLike[str]) -> Sequence[flo
     return read_mean_image(path) if path else values
 
 
-def _with_channels(pixels: Pixels, channels: int) -> Pixels:
+def with_channels(pixels: Pixels, channels: int) -> Pixels:
     """Grey <-> colour where the net's input has the other number of channels."""
     if pixels.shape[0] == 1 and channels == 3:
         return np.repeat(pixels, 3, axis=0)

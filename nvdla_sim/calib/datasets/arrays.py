@@ -5,8 +5,6 @@ uint8 holds pixels, float holds the net's input as it is.
 
 from __future__ import annotations
 
-import math
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvdla_sim.calib.datasets.dataset import Dataset, Sample
+from nvdla_sim.calib.npz import read_npz
 from nvdla_sim.errors import ImageError
 
 IMAGES = ("images", "data", "input", "x")
 LABELS = ("labels", "label", "y")
-MAX_BYTES = 4 << 30
 
 
 class Arrays(Dataset):
@@ -66,42 +64,14 @@ def npy_file(path: Path) -> Arrays:
 def npz_file(path: Path) -> Arrays:
     """The array called as in ``IMAGES``, or the only one with four axes; labels as in ``LABELS``."""
     source = str(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_sizes(archive, source)
-            with np.load(path, allow_pickle=False) as content:
-                images, labels = _choose(content, source)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as problem:
-        raise ImageError(f"{source}: not a readable .npz file of numbers ({problem})") from None
-    return Arrays(source, images, labels)
-
-
-def _choose(content: Any, source: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    named = [name for name in IMAGES if name in content.files]
+    content = read_npz(path, ImageError, "images")
+    named = [name for name in IMAGES if name in content]
     if not named:
-        named = [name for name in content.files if content[name].ndim == 4]
+        named = [name for name, values in content.items() if values.ndim == 4]
     if len(named) != 1:
         raise ImageError(
             f"{source}: which of its arrays are the images? Name one of them {', '.join(IMAGES)}; "
-            f"there are {', '.join(content.files) or 'none'}"
+            f"there are {', '.join(content) or 'none'}"
         )
-    labels = next((content[name] for name in LABELS if name in content.files), None)
-    return content[named[0]], labels
-
-
-def _check_sizes(archive: zipfile.ZipFile, source: str) -> None:
-    """Every member must have the size that its own header tells, and all together must be bearable."""
-    total = sum(info.file_size for info in archive.infolist())
-    if total > MAX_BYTES:
-        raise ImageError(f"{source}: {total} bytes unpacked, allowed: up to {MAX_BYTES}")
-    for info in archive.infolist():
-        with archive.open(info) as member:
-            version = np.lib.format.read_magic(member)
-            read_header = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
-            shape, _, dtype = read_header(member)
-            if member.tell() + math.prod(shape) * dtype.itemsize != info.file_size:
-                raise ValueError(f"{info.filename} is not as long as its header says")
+    labels = next((content[name] for name in LABELS if name in content), None)
+    return Arrays(source, content[named[0]], labels)
