@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from nvdla_sim.compiler.lower.interp import steps_between
 from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.operator import Operator, shape_text
 from nvdla_sim.graph.ops.absval import AbsVal
@@ -19,12 +20,14 @@ from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.crop import Crop
+from nvdla_sim.graph.ops.deconvolution import Deconvolution
 from nvdla_sim.graph.ops.dropout import Dropout
 from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.graph.ops.elu import ELU
 from nvdla_sim.graph.ops.exp import Exp
 from nvdla_sim.graph.ops.flatten import Flatten
 from nvdla_sim.graph.ops.inner_product import InnerProduct
+from nvdla_sim.graph.ops.interp import Interp
 from nvdla_sim.graph.ops.log import Log
 from nvdla_sim.graph.ops.lrn import LRN
 from nvdla_sim.graph.ops.permute import Permute
@@ -40,6 +43,7 @@ from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
 from nvdla_sim.graph.ops.tanh import TanH
+from nvdla_sim.graph.ops.upsample import Upsample
 
 Rule = Callable[[Node, Graph], str]
 
@@ -81,6 +85,28 @@ def convolution_pad(node: Node, graph: Graph) -> str:
 def convolution_dilation(node: Node, graph: Graph) -> str:
     """A convolution's dilation is at most 32."""
     return _beyond(node, "dilation", 32)
+
+
+def deconvolution_kernel(node: Node, graph: Graph) -> str:
+    """A deconvolution's kernel reaches over at most 32 source rows and columns."""
+    kernel, stride, dilation = (_attribute(node, name) for name in ("kernel", "stride", "dilation"))
+    reach = [-(-((k - 1) * d + 1) // s) for k, s, d in zip(kernel, stride, dilation, strict=True)]
+    return f"kernel {kernel[0]}x{kernel[1]}, {reach[0]}x{reach[1]}" if max(reach) > 32 else ""
+
+
+def deconvolution_pad(node: Node, graph: Graph) -> str:
+    """A deconvolution's pad is smaller than its kernel."""
+    kernel, pad, dilation = (_attribute(node, name) for name in ("kernel", "pad", "dilation"))
+    large = any(p > (k - 1) * d for k, p, d in zip(kernel, pad, dilation, strict=True))
+    return f"pad {pad[0]}x{pad[1]}, kernel {kernel[0]}x{kernel[1]}" if large else ""
+
+
+def interp_factor(node: Node, graph: Graph) -> str:
+    """An Interp takes whole steps from pixel to pixel, whose product over both axes is at most 127."""
+    sizes, outputs = (graph.tensors[name].chw[1:] for name in (node.inputs[0], node.outputs[0]))
+    steps = [steps_between(size, output) for size, output in zip(sizes, outputs, strict=True)]
+    whole = None not in steps and (steps[0] or 0) * (steps[1] or 0) <= 127
+    return "" if whole else f"{shape_text(sizes)} to {shape_text(outputs)}"
 
 
 def concat_axis(node: Node, graph: Graph) -> str:
@@ -178,6 +204,7 @@ RULES: dict[type[Operator], tuple[Rule, ...]] = {
         convolution_dilation,
     ),
     Crop: (),
+    Deconvolution: (deconvolution_kernel, deconvolution_pad),
     Dropout: (),
     ELU: (),
     Eltwise: (),
@@ -185,6 +212,7 @@ RULES: dict[type[Operator], tuple[Rule, ...]] = {
     Flatten: (),
     InnerProduct: (inner_product_axis, inner_product_input),
     Pooling: (average_kernel, pooling_stride),
+    Interp: (interp_factor,),
     LRN: (lrn_window, lrn_base),
     Log: (),
     Permute: (permute_readers,),
@@ -199,4 +227,5 @@ RULES: dict[type[Operator], tuple[Rule, ...]] = {
     Slice: (),
     Softmax: (softmax_shape,),
     TanH: (),
+    Upsample: (),
 }

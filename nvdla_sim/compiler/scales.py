@@ -17,6 +17,7 @@ from nvdla_sim.compiler.lower.pooling import keeps_scale
 from nvdla_sim.errors import CalibrationError, did_you_mean, listed
 from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.ops.pooling import Pooling
+from nvdla_sim.graph.ops.upsample import Upsample
 
 # Layers that only rename, cut, reorder or reshape: the values are those of their input.
 UNSCALED = frozenset({"Dropout", "Split", "Flatten", "Reshape", "Permute", "Slice", "Crop", "ShuffleChannel"})
@@ -74,4 +75,6 @@ def _joint_scales(graph: Graph, given: Mapping[str, np.float32]) -> dict[str, np
 
 
 def _keeps_scale(node: Node, graph: Graph) -> bool:
+    if isinstance(node.op, Upsample):
+        return True
     return node.op.kind in UNSCALED or (isinstance(node.op, Pooling) and keeps_scale(node, graph))

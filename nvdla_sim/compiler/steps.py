@@ -9,6 +9,7 @@ from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.convolution import Convolution
+from nvdla_sim.graph.ops.deconvolution import Deconvolution
 from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.graph.ops.inner_product import InnerProduct
 from nvdla_sim.graph.ops.prelu import PReLU
@@ -56,6 +57,8 @@ def _followers(graph: Graph, head: Node, made: Collection[str]) -> tuple[Node, .
     if isinstance(head.op, Convolution | InnerProduct):
         if _is_fusible_sum(reader, head, made):
             return (reader, *_relu(graph, reader))
+        return (reader,) if _is_activation(reader) else ()
+    if isinstance(head.op, Deconvolution):
         return (reader,) if _is_activation(reader) else ()
     if isinstance(head.op, Eltwise | BatchNorm | Scale):
         return _relu(graph, head)

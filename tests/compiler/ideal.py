@@ -15,6 +15,7 @@ from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.pipeline import compile_graph
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.operator import Array, Operator, Shape
+from nvdla_sim.graph.ops.deconvolution import Deconvolution
 from nvdla_sim.loadable.loadable import Loadable
 from nvdla_sim.runtime.session import Runtime
 
@@ -45,6 +46,13 @@ class Net:
         tops = outputs or [f"{name}_{i}" for i in range(len(op.output_shapes(shapes)))]
         self.graph.add(name, op, inputs, {**made, **params}, tops)
         return name if outputs else " ".join(tops)
+
+    def whole_weights(self, op: Deconvolution, channels: int) -> Array:
+        """Weights of a deconvolution, whole numbers of 2^-9 with the scale 2^-9 for each output channel."""
+        shape = (channels, op.num_output // op.group, *op.kernel)
+        weights = self.rng.integers(-100, 101, shape)
+        weights[:: channels // op.group, :, 0, 0] = 127  # the first input channel of each group
+        return (weights * 2.0**-9).astype(np.float32)
 
     def _param(self, name: str, shape: Shape) -> Array:
         if name == "weight" and len(shape) > 1:

@@ -9,10 +9,12 @@ from nvdla_sim.compiler.lower import (
     concat,
     convolution,
     crop,
+    deconvolution,
     dropout,
     flatten,
     fused,
     inner_product,
+    interp,
     lrn,
     permute,
     pooling,
@@ -21,6 +23,7 @@ from nvdla_sim.compiler.lower import (
     slice,
     softmax,
     unary,
+    upsample,
 )
 from nvdla_sim.compiler.lower.lowering import Lowering
 from nvdla_sim.compiler.steps import Step
@@ -31,12 +34,14 @@ from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.crop import Crop
+from nvdla_sim.graph.ops.deconvolution import Deconvolution
 from nvdla_sim.graph.ops.dropout import Dropout
 from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.graph.ops.elu import ELU
 from nvdla_sim.graph.ops.exp import Exp
 from nvdla_sim.graph.ops.flatten import Flatten
 from nvdla_sim.graph.ops.inner_product import InnerProduct
+from nvdla_sim.graph.ops.interp import Interp
 from nvdla_sim.graph.ops.log import Log
 from nvdla_sim.graph.ops.lrn import LRN
 from nvdla_sim.graph.ops.permute import Permute
@@ -52,6 +57,7 @@ from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
 from nvdla_sim.graph.ops.tanh import TanH
+from nvdla_sim.graph.ops.upsample import Upsample
 
 LOWER: dict[type[Operator], Callable[[Step, Lowering], None]] = {
     AbsVal: unary.lower,
@@ -60,6 +66,7 @@ LOWER: dict[type[Operator], Callable[[Step, Lowering], None]] = {
     Concat: concat.lower,
     Convolution: convolution.lower,
     Crop: crop.lower,
+    Deconvolution: deconvolution.lower,
     Dropout: dropout.lower,
     ELU: unary.lower,
     Eltwise: fused.lower,
@@ -68,6 +75,7 @@ LOWER: dict[type[Operator], Callable[[Step, Lowering], None]] = {
     InnerProduct: inner_product.lower,
     Pooling: pooling.lower,
     Power: unary.lower,
+    Interp: interp.lower,
     LRN: lrn.lower,
     Log: unary.lower,
     Permute: permute.lower,
@@ -81,4 +89,5 @@ LOWER: dict[type[Operator], Callable[[Step, Lowering], None]] = {
     Slice: slice.lower,
     Softmax: softmax.lower,
     TanH: unary.lower,
+    Upsample: upsample.lower,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from nvdla_sim.compiler.lower.lowering import Lowering, Tensor
 from nvdla_sim.compiler.program import Conv, Cube, Post, Sdp
 from nvdla_sim.compiler.tile import Geometry
 from nvdla_sim.compiler.weights import feature_weights, image_extension, image_weights
+from nvdla_sim.errors import UnsupportedError
 from nvdla_sim.hw.formats import Int8
 
 POINT = Geometry((1, 1))
@@ -39,6 +41,29 @@ def convolve(
     holed = to.scratch(int(lanes[-1]) + 1, height, width, to.scales[name], lanes)
     _emit(to, layer, source.image, geometry, post, blocks, holed.cube)
     copy_channels(to, layer, holed, name)
+
+
+def convolve_into(
+    to: Lowering,
+    layer: str,
+    source: Tensor,
+    weights: Int8,
+    geometry: Geometry,
+    post: Post,
+    dest: Cube,
+    group: int = 1,
+) -> None:
+    """As ``convolve``, to a cube with any strides.
+
+    Raises ``UnsupportedError`` where kernels would have to be cut.
+    """
+    blocks = list(split_blocks(to, layer, source, weights, geometry, group))
+    if result_lanes(blocks, to.config.atom) is not None:
+        raise UnsupportedError(
+            f'layer "{layer}": {to.config.atomic_k} kernels of {blocks[0].weights[0].size} bytes do not fit '
+            f"{to.config.name}'s convolution buffer of {to.config.cbuf_bytes} bytes together"
+        )
+    _emit(to, layer, source.image, geometry, post, blocks, dest)
 
 
 def cuts_kernels(to: Lowering, source: Tensor, weights: Int8, geometry: Geometry, group: int = 1) -> bool:
@@ -79,10 +104,12 @@ def _emit(
     to: Lowering, layer: str, image: bool, geometry: Geometry, post: Post, blocks: list[Block], dest: Cube
 ) -> None:
     config, atom, surface = to.config, to.config.atom, 0
+    # the SDP takes a single pixel for packed: with gaps between its surfaces each is an operation
+    lonely = (dest.height, dest.width) == (1, 1) and (dest.line, dest.surf) != (atom, atom)
     extension = image_extension(geometry.kernel, geometry.stride[1], config) if image else 1
     for block in blocks:
         cut = block.cut
-        for piece in cut.kernels:
+        for piece in _single_surfaces(cut.kernels, atom) if lonely else cut.kernels:
             values, count = block.weights[piece], piece.stop - piece.start
             data = image_weights(values, extension, config) if image else feature_weights(values, config)
             kernels = slice(block.kernels.start + piece.start, block.kernels.start + piece.stop)
@@ -90,6 +117,8 @@ def _emit(
             surface += -(-count // atom)
             for index, rows in enumerate(cut.rows):
                 dst = surfaces.rows(rows.first, rows.count)
+                if lonely:
+                    dst = replace(dst, line=atom, surf=atom)
                 conv = Conv(
                     layer=layer,
                     src=block.src.rows(rows.top, rows.height),
@@ -109,3 +138,11 @@ def _emit(
                 )
                 part = post.part(kernels, slice(rows.first, rows.first + rows.count), atom)
                 to.emit(conv, Sdp(layer, dst.flying, dst, part))
+
+
+def _single_surfaces(pieces: Sequence[slice], atom: int) -> list[slice]:
+    return [
+        slice(start, min(start + atom, piece.stop))
+        for piece in pieces
+        for start in range(piece.start, piece.stop, atom)
+    ]

@@ -87,7 +87,7 @@ class Lowering:
         self.tensors = self.program.tensors
         self.permuted: dict[str, tuple[str, Order]] = {}  # tensors that exist in another order only
         self.joints: dict[str, JointBuffer] = {}  # by the concatenated tensors
-        self._places: dict[str, JointBuffer] = {}  # by the parts that are written straight there
+        self.places: dict[str, JointBuffer] = {}  # by the parts that are written straight there
         for joint in find_joints(graph):
             self._add_joint(joint)
         for name in graph.inputs:
@@ -102,7 +102,7 @@ class Lowering:
         channels, height, width = self.graph.tensors[name].chw
         if lanes is not None:
             channels = int(lanes.max()) + 1
-        joint = self._places.get(name)
+        joint = self.places.get(name)
         if joint and (lanes is None or not joint.is_output):
             tensor = joint.place(name, channels, lanes)
         else:
@@ -145,7 +145,7 @@ class Lowering:
         fixed = self._fixed_places(joint)
         memory = JointBuffer(self.config, self.scales[first], height, width, fixed)
         self.joints |= dict.fromkeys(joint.results, memory)
-        self._places |= dict.fromkeys(self._direct_parts(joint), memory)
+        self.places |= dict.fromkeys(self._direct_parts(joint), memory)
 
     def _direct_parts(self, joint: Joint) -> list[str]:
         """The parts that need no copy: of the joint's scale, and not network outputs."""
