@@ -177,10 +177,10 @@ def lrn_base(node: Node, graph: Graph) -> str:
 
 
 def softmax_shape(node: Node, graph: Graph) -> str:
-    """Softmax runs over the channels of a 1x1 tensor."""
+    """Softmax runs over the channels, axis 1, of at most 8192 pixels."""
     shape = graph.tensors[node.inputs[0]].chw
     axis = _attribute(node, "axis")
-    return f"axis {axis} of {shape_text(shape)}" if axis != 1 or shape[1:] != (1, 1) else ""
+    return f"axis {axis} of {shape_text(shape)}" if axis != 1 or shape[1] * shape[2] > 8192 else ""
 
 
 def _beyond(node: Node, attribute: str, limit: int) -> str:
