@@ -26,7 +26,7 @@ from nvdla_sim.hw.launch import Launch
 from nvdla_sim.hw.memory import Bytes
 from nvdla_sim.hw.registers import register_map
 from nvdla_sim.loadable.enums import MemoryFlags
-from nvdla_sim.loadable.lists import read_task
+from nvdla_sim.loadable.lists import read_tasks
 from nvdla_sim.loadable.loadable import Loadable
 from nvdla_sim.runtime.buffers import PAGE, Buffers
 from nvdla_sim.runtime.emulator import CpuOperation
@@ -53,7 +53,7 @@ def export(
     config, buffers = runtime.config, Buffers(loadable)
     for port in runtime.inputs:  # nothing writes to an input: it is what it was before the run
         buffers.ports.dram.view(port.address, port.raw.size)[:] = port.raw
-    tasks = [read_task(loadable, task) for task in loadable.tasks]
+    tasks = read_tasks(loadable)
     steps = resolve(loadable, tasks, config, buffers)
     handled = list(accumulate(map(_interrupts, steps)))  # interrupts when a step is done
     if not steps or not handled[-1]:

@@ -45,18 +45,23 @@ class ConvBuffer:
         """
         needed = layer.ext_height * layer.batches
         left = self._slices if layer.data_reuse and self._data_layout == _layout(layer) else None
-        whole = left is not None and self._none_released
-        if left is None or len(left) == 0:
-            slices = fetch()
-        elif left.shape[1:] != layer.slice_shape:
+        if left is not None and len(left) == 0:
+            left = None
+        if left is not None and left.shape[1:] != layer.slice_shape:
             shapes = f"{left.shape[1:]}, this layer's are {layer.slice_shape}"
             raise ProgramError(f"DATA_REUSE: the slices left are {shapes}")
+        whole = left is not None and self._none_released
+        # before anything is fetched: only a layer whose slices fit the buffer is small
+        fetched = 0 if whole else (layer.ext_height if layer.winograd else layer.height) * layer.batches
+        count = fetched + (0 if left is None else len(left))
+        if count < needed or (count > needed and not whole):
+            raise ProgramError(
+                f"DATAIN_HEIGHT_EXT: {needed} slices are taken, those left and fetched are {count}"
+            )
+        if left is None:
+            slices = fetch()
         else:
             slices = left if whole else np.concatenate([left, fetch()])
-        if len(slices) < needed or (len(slices) > needed and not whole):
-            raise ProgramError(
-                f"DATAIN_HEIGHT_EXT: {needed} slices are taken, those left and fetched are {len(slices)}"
-            )
         self._data_layout = _layout(layer)
         self._none_released = layer.skip_data_release
         self._slices = slices if layer.skip_data_release else slices[layer.release_slices :]

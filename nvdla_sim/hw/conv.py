@@ -64,15 +64,19 @@ def _convolve(config: Config, layer: ConvLayer, slices: Slices, stream: Bytes) -
     weights = unpack_weights(
         stream, shape, config.atomic_c, layer.atomic_k(config), layer.rows_per_step, layer.itemsize
     )
-    largest = layer.kernel_bytes // layer.itemsize << 2 * (8 * layer.itemsize - 1)
-    # the chip's own steps matter only where a sum can saturate on its way
-    block = config.atomic_c if largest >> (ACCUMULATOR_BITS - 1) else CHANNELS_AT_ONCE
+    block = channels_of_step(config, layer)
     steps = _pixel_steps if layer.pixels else _feature_steps
     sums = np.zeros((layer.out_height, layer.batches, layer.out_width, layer.kernels), np.int64)
     for data, kernels in steps(layer, slices, weights, block):
         step = data.astype(np.float64) @ kernels.T.astype(np.float64)
         sums = saturate(sums + step.astype(np.int64), ACCUMULATOR_BITS)
     return sums
+
+
+def channels_of_step(config: Config, layer: ConvLayer) -> int:
+    """Channels that are summed at once: the chip's own steps matter where a sum can saturate on its way."""
+    largest = layer.kernel_bytes // layer.itemsize << 2 * (8 * layer.itemsize - 1)
+    return config.atomic_c if largest >> (ACCUMULATOR_BITS - 1) else CHANNELS_AT_ONCE
 
 
 def _feature_steps(layer: ConvLayer, slices: Slices, weights: NDArray[Any], block: int) -> Iterator[Step]:

@@ -13,7 +13,9 @@ from nvdla_sim.hw.pixel import PixelFormat
 from nvdla_sim.hw.program import Group, Problems
 
 MAX_CLIP_TRUNCATE = 16  # from the accumulator's 48 bits to SDP's 32
-MAX_OUTPUTS = 1 << 26  # this simulator's own limit: one convolution's output stream is held in memory
+# This simulator's own limits: it holds one convolution's output stream and several copies of its weights.
+MAX_OUTPUTS = 1 << 26
+MAX_WEIGHTS = 1 << 27  # bytes; the largest layer of the well-known networks has 0.8 of it
 
 
 def feature_entries(config: Config, width: int, channels: int, itemsize: int) -> int:
@@ -134,6 +136,7 @@ def _check_weights(config: Config, dma: Group, layer: ConvLayer, problems: Probl
         banks <= config.cbuf_banks, f"BANK: {banks} banks used, {config.name} has {config.cbuf_banks}"
     )
     total = layer.kernel_bytes * layer.kernels
+    problems.require(total <= MAX_WEIGHTS, f"the weights have {total} bytes, more than {MAX_WEIGHTS}")
     available = layer.weight_banks * config.bank_bytes
     problems.require(
         layer.weight_bytes <= available or not layer.skip_weight_release,

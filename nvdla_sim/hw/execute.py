@@ -7,6 +7,7 @@ from collections.abc import Callable
 from nvdla_sim.hw import bdma, cdp, conv, pdp, rubik, sdp
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.launch import Launch
+from nvdla_sim.hw.limits import check_elements
 from nvdla_sim.hw.memory import Ports
 
 
@@ -17,6 +18,7 @@ def reference_executor(
     buffer = buffer or conv.ConvBuffer()
 
     def execute(launch: Launch) -> dict[str, int]:
+        check_elements(config, launch)
         counters: dict[str, int] = {}
         stream = None
         if launch.conv is not None:

@@ -12,6 +12,8 @@ from nvdla_sim.errors import ProgramError
 
 Bytes = NDArray[np.uint8]
 
+BLOCK = 1 << 20  # bytes: what is mapped on demand is whole blocks
+
 
 class Memory:
     """One port's address space: mapped byte ranges that never overlap.
@@ -19,7 +21,7 @@ class Memory:
     Every access names its first address and its size and gets a view of the mapped bytes, or a
     ``ProgramError`` when any byte of it is not mapped: nothing outside is ever read or written.
 
-    ``grow_limit``: bytes that may be mapped on demand, filled with zeros (a register trace names its inputs
+    ``grow_limit``: bytes that may be mapped on demand, in whole blocks of zeros (a register trace names its inputs
     only, and the chip's model reads 0 elsewhere); 0 maps nothing on demand. Growing may move bytes that were
     mapped before, so a view is for immediate use unless ``grow_limit`` is 0.
     """
@@ -57,8 +59,11 @@ class Memory:
         return self._bases[at] + self._buffers[at].size
 
     def _grow(self, address: int, size: int) -> bool:
-        """Map [address, address + size) together with every range it touches, in one new buffer."""
-        first, last = address, address + size
+        """Map the blocks around [address, address + size) and every range they touch, in one new buffer.
+
+        Blocks, so that many small steps do not copy the whole each time.
+        """
+        first, last = address // BLOCK * BLOCK, -(-(address + size) // BLOCK) * BLOCK
         touched = [i for i in range(len(self._bases)) if self._bases[i] <= last and first <= self._end(i)]
         base = min([first, *(self._bases[i] for i in touched)])
         end = max([last, *(self._end(i) for i in touched)])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MAX_TOLD = 20  # lines of one message
 
 MAX_ENTRIES = 1 << 16  # ids are 16 bits
+MAX_TASKS = 1 << 10  # every change from accelerator to CPU and back makes one
 MAX_TASK_ADDRESSES = 6144  # the kernel driver's limit
 MAX_MEMORY = 1 << 32  # bytes; more than a 32-bit chip can address, and twice the compiler's pools
 
@@ -67,8 +68,9 @@ def _ids(loadable: Loadable) -> Iterator[str]:
         ("tensor", loadable.tensors),
     ]
     for what, entries in indexed:
-        if len(entries) > MAX_ENTRIES:
-            yield f"{len(entries)} entries of kind {what}, at most {MAX_ENTRIES} are allowed"
+        most = MAX_TASKS if what == "task" else MAX_ENTRIES
+        if len(entries) > most:
+            yield f"{len(entries)} entries of kind {what}, at most {most} are allowed"
         for position, entry in enumerate(entries):
             if entry.id != position:
                 yield f"{what} {position} has id {entry.id}; an entry's id is its position"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nvdla_sim.errors import LoadableError
 from nvdla_sim.loadable import descriptors as d
 from nvdla_sim.loadable.check import refuse
 from nvdla_sim.loadable.entries import Blob, Bytes, Task
@@ -35,6 +36,8 @@ Records = NDArray[np.void]
 
 DLA_BLOB_VERSION = (0, 12, 3)
 EMU_BLOB_VERSION = (0, 0, 1)
+# Of all tasks together; the largest networks have a thousand. Each takes about a millisecond to program.
+MAX_OPERATIONS = 1 << 14
 _OLD_DLA_VERSIONS = ((0, 10), (0, 11))
 _OLD_FP16 = 2  # the older EmuFormat.FP16: what NVIDIA's fp16 regression network has
 
@@ -92,6 +95,21 @@ class EmuTask:
             Blob(f"task-{task}-{name}", Interface.EMU1, part, EMU_BLOB_VERSION, data)
             for name, part, data in lists
         ]
+
+
+def read_tasks(loadable: Loadable) -> list[DlaTask | EmuTask]:
+    """The descriptor lists of all tasks; ``LoadableError`` also where there are too many operations."""
+    tasks: list[DlaTask | EmuTask] = []
+    left = MAX_OPERATIONS
+    for entry in loadable.tasks:
+        tasks.append(read_task(loadable, entry))
+        left -= len(tasks[-1].ops)
+        if left < 0:
+            raise LoadableError(
+                f"{loadable.name}: tasks 0 to {entry.id} have {MAX_OPERATIONS - left} operations together, "
+                f"at most {MAX_OPERATIONS} are possible"
+            )
+    return tasks
 
 
 def read_task(loadable: Loadable, task: Task) -> DlaTask | EmuTask:

@@ -49,27 +49,19 @@ class Buffers:
             dram.view(address, data.size)[:] = data
 
     def first_state(self, extents: Iterable[tuple[int, int]]) -> Callable[[], None]:
-        """What puts (bus address, bytes) extents back into their first state: contents, 0 elsewhere."""
+        """What puts (bus address, bytes) extents back into the state that they have now."""
         merged: list[tuple[int, int]] = []  # first address, address behind the last
         for start, end in sorted((address, address + size) for address, size in extents):
             if merged and start <= merged[-1][1]:
                 merged[-1] = merged[-1][0], max(end, merged[-1][1])
             else:
                 merged.append((start, end))
-        zeroed = [self.ports.dram.view(start, end - start) for start, end in merged]
-        copied = []
-        for start, end in merged:
-            for address, data in self.contents:
-                first, last = max(start, address), min(end, address + data.size)
-                if first < last:
-                    place = self.ports.dram.view(first, last - first)
-                    copied.append((place, data[first - address : last - address]))
+        places = [self.ports.dram.view(start, end - start) for start, end in merged]
+        states = [place.copy() if place.any() else np.uint8(0) for place in places]
 
         def restore() -> None:
-            for place in zeroed:
-                place[:] = 0
-            for place, data in copied:
-                place[:] = data
+            for place, state in zip(places, states, strict=True):
+                place[:] = state
 
         return restore
 

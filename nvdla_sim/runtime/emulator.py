@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nvdla_sim.errors import LoadableError, UnsupportedError
 from nvdla_sim.hw.formats import Int8, feature_extent
+from nvdla_sim.hw.limits import MAX_ELEMENTS
 from nvdla_sim.hw.memory import Ports
 from nvdla_sim.hw.surface import Surface
 from nvdla_sim.loadable.enums import EmuFormat, EmuOpType
@@ -68,6 +69,7 @@ class CpuOperation:
     run: Callable[[], None]
     address: int
     size: int  # bytes
+    seconds: float  # about how long it takes
 
 
 def prepare(task: EmuTask, locate: Locate, ports: Ports, name: str) -> list[CpuOperation]:
@@ -94,7 +96,12 @@ def _prepare_softmax(
     # NVIDIA's emulator takes as many bytes one after the other as there are channels: that is a 1x1 cube
     addresses = [locate(int(buffer["address"]), int(buffer["offset"])) for buffer in buffers]
     source, destination = (ports.dram.view(address, channels).view(np.int8) for address in addresses)
-    return CpuOperation(lambda: np.copyto(destination, softmax(source, *scales)), addresses[1], channels)
+    return CpuOperation(
+        run=lambda: np.copyto(destination, softmax(source, *scales)),
+        address=addresses[1],
+        size=channels,
+        seconds=_seconds(channels),
+    )
 
 
 def _prepare_power(
@@ -106,6 +113,9 @@ def _prepare_power(
     if _atom(buffers[1], name) != atom:
         raise LoadableError(f"{name}: source and destination have different formats")
     surfaces = -(-channels // atom)
+    elements = surfaces * atom * height * width
+    if elements > MAX_ELEMENTS:
+        raise UnsupportedError(f"{name}: a cube of {elements} elements, at most {MAX_ELEMENTS} are possible")
     places = [
         Surface(
             locate(int(buffer["address"]), int(buffer["offset"])),
@@ -128,7 +138,12 @@ def _prepare_power(
 
     strides = places[1].line_stride, places[1].surf_stride
     extent = feature_extent(channels, height, width, atom, *strides)
-    return CpuOperation(run, places[1].address, extent)
+    return CpuOperation(run, places[1].address, extent, _seconds(elements))
+
+
+def _seconds(elements: int) -> float:
+    """About how long an operation on so many elements takes; measured on one core at 3 GHz, rounded up."""
+    return 1e-3 + 1e-7 * elements
 
 
 def _common_size(buffers: NDArray[np.void], name: str) -> tuple[int, int, int]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
+from nvdla_sim.errors import LoadableError
 from nvdla_sim.hw.chip import Chip
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.kernels.writes import writes
 from nvdla_sim.hw.launch import Launch
+from nvdla_sim.hw.limits import Allowance, seconds
 from nvdla_sim.hw.memory import Ports
-from nvdla_sim.loadable.lists import DlaTask, EmuTask
+from nvdla_sim.loadable.lists import MAX_OPERATIONS, DlaTask, EmuTask
 from nvdla_sim.loadable.loadable import Loadable
 from nvdla_sim.runtime import emulator
 from nvdla_sim.runtime.buffers import Buffers
@@ -33,21 +35,31 @@ def resolve(
     """What the submits do, one after the other.
 
     The firmware runs on a chip that only notes its launches. ``tap`` may put something between firmware and
-    chip that sees the register accesses.
+    chip that sees the register accesses. ``NvdlaError`` for what is refused, too long or too much.
     """
     steps: list[Launch | CpuOperation] = []
+    submitted = [task for submit in loadable.submits for task in submit.task_ids]
+    count = sum(max(len(tasks[number].ops), 1) for number in submitted)
+    if count > MAX_OPERATIONS:
+        raise LoadableError(
+            f"{loadable.name}: its submits run {count} operations, at most {MAX_OPERATIONS} are possible"
+        )
+    allowance = Allowance()
 
     def note(launch: Launch) -> dict[str, int]:
+        allowance.take(seconds(config, launch))
         steps.append(launch)
         return {}
 
     csb = tap(Chip(config, buffers.ports, note))
-    for number in (task for submit in loadable.submits for task in submit.task_ids):
+    for number in submitted:
         task, entry = tasks[number], loadable.tasks[number]
         name = f"{loadable.name}: task {number}"
         locate = partial(buffers.locate, entry)
         if isinstance(task, EmuTask):
-            steps += emulator.prepare(task, locate, buffers.ports, name)
+            operations = emulator.prepare(task, locate, buffers.ports, name)
+            allowance.take(sum(operation.seconds for operation in operations))
+            steps += operations
         else:
             Firmware(config, csb, task, locate, name).run()
     return steps

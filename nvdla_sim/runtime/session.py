@@ -18,7 +18,7 @@ from nvdla_sim.hw.config import Config, config_named
 from nvdla_sim.hw.formats import Int8
 from nvdla_sim.hw.memory import Bytes
 from nvdla_sim.loadable.enums import MemoryFlags
-from nvdla_sim.loadable.lists import DlaTask, EmuTask, read_task
+from nvdla_sim.loadable.lists import DlaTask, EmuTask, read_tasks
 from nvdla_sim.loadable.loadable import Loadable, Task, Tensor
 from nvdla_sim.runtime.buffers import Buffers, bound_memories
 from nvdla_sim.runtime.channels import pixel_channels
@@ -64,7 +64,7 @@ class Runtime:
     """
 
     def __init__(self, loadable: Loadable, target: str | None = None) -> None:
-        tasks = [read_task(loadable, task) for task in loadable.tasks]
+        tasks = read_tasks(loadable)
         self.assumption: str | None = None
         if target is None:
             self.config, self.assumption = infer_target(loadable, tasks)

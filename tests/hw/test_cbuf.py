@@ -70,6 +70,13 @@ def test_other_than_the_lines_left_and_fetched(height: int) -> None:
         case.run(buffer)
 
 
+def test_nothing_is_fetched_that_no_buffer_holds() -> None:
+    case = random_case("nv_small", 9, (1, 20, 5, 5), (6, 3, 3))
+    case.overrides = flags(DATA_REUSE=1) | {"CDMA.D_DATAIN_SIZE_0.DATAIN_HEIGHT": 8191}
+    with pytest.raises(ProgramError, match="5 slices are taken, those left and fetched are 8192"):
+        ConvBuffer().data(case.layer(), lambda: pytest.fail("8192 lines are fetched"))
+
+
 def test_lines_left_of_another_width_do_not_fit() -> None:
     buffer = ConvBuffer()
     replace(random_case("nv_small", 1, (1, 8, 3, 5), (1, 1, 1)), overrides=flags(SKIP_DATA_RLS=1)).run(buffer)

@@ -287,6 +287,19 @@ def test_the_output_stream_has_a_limit() -> None:
         wider.layer()
 
 
+def test_weights_have_a_limit() -> None:
+    case = random_case("nv_medium_512", 0, (1, 8192, 3, 1), (1, 3, 1))
+    case.overrides = banks(4, 26) | {
+        "CDMA.D_WEIGHT_SIZE_1.WEIGHT_KERNEL": 8191,
+        "CSC.D_WEIGHT_SIZE_EXT_1.WEIGHT_KERNEL": 8191,
+        "CSC.D_DATAOUT_SIZE_1.DATAOUT_CHANNEL": 8191,
+        "CACC.D_DATAOUT_SIZE_1.DATAOUT_CHANNEL": 8191,
+        **both("D_WEIGHT_BYTES.WEIGHT_BYTES", 8192 * 24576),
+    }
+    with pytest.raises(ProgramError, match="201326592 bytes, more than 134217728"):
+        case.layer()
+
+
 def test_fp16_comes_later() -> None:
     case = feature("nv_full")
     case.overrides = {f"{unit}.D_MISC_CFG.PROC_PRECISION": 2 for unit in ("CDMA", "CSC", "CMAC_A", "CACC")}

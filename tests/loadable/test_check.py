@@ -45,6 +45,7 @@ RULES: list[tuple[Callable[[Loadable], object], str]] = [
     (lambda x: setattr(x.addresses[0], "id", 1), "address 0 has id 1"),
     (lambda x: setattr(x.tensors[1], "id", 2), "tensor 1 has id 2"),
     (lambda x: x.addresses.extend([x.addresses[0]] * 65536), "at most 65536 are allowed"),
+    (lambda x: x.tasks.extend([x.tasks[0]] * 1024), "1026 entries of kind task, at most 1024 are allowed"),
     (lambda x: setattr(x.memories[0], "domain", 2), "memory 0: domain 2"),
     (lambda x: x.memories[CONSTANTS].offsets.append(0), "memory 1: 1 contents, but 2 offsets"),
     (lambda x: x.memories[CONSTANTS].contents.__setitem__(0, "tb-1"), '"tb-1" is not among the blobs'),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from nvdla_sim.errors import LoadableError
 from nvdla_sim.loadable import descriptors as d
 from nvdla_sim.loadable.entries import Blob
 from nvdla_sim.loadable.enums import EmuFormat, MemType, OpType
-from nvdla_sim.loadable.lists import DlaTask, EmuTask, read_task
+from nvdla_sim.loadable.lists import MAX_OPERATIONS, DlaTask, EmuTask, read_task, read_tasks
 from nvdla_sim.loadable.loadable import Loadable
 from tests.loadable.samples import dla_task, emu_task, small_loadable
 from tests.shared import golden_paths, golden_set
@@ -288,6 +289,21 @@ def test_transfers() -> None:
     struct.pack_into("<h", loadable.blob("task-0-surf_list").data, 4 + 32, -1)
     with pytest.raises(LoadableError, match="src_address -1 of 9"):
         _dla(loadable)
+
+
+def test_operations_have_a_limit() -> None:
+    loadable = small_loadable()
+    assert [len(task.ops) for task in read_tasks(loadable)] == [3, 1]
+    count = MAX_OPERATIONS - 1
+    for name, stride in (("dep_graph", 36), ("op_list", 116), ("surf_list", 644)):
+        blob = loadable.blob(f"task-0-{name}")
+        blob.data = np.tile(blob.data[:stride], count)
+    network = loadable.blob("task-0-addr0")
+    struct.pack_into("<H", network.data, 30, count)
+    assert sum(len(task.ops) for task in read_tasks(loadable)) == MAX_OPERATIONS
+    loadable.tasks.append(replace(loadable.tasks[1], id=2))
+    with pytest.raises(LoadableError, match=f"tasks 0 to 2 have {MAX_OPERATIONS + 1} operations together"):
+        read_tasks(loadable)
 
 
 def test_mutated_descriptors_are_refused_or_read() -> None:

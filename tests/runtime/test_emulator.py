@@ -128,6 +128,13 @@ def test_softmax_takes_as_many_bytes_as_there_are_channels() -> None:
     assert ports.dram.view(0x1200, 12).tolist() == [*wanted.view(np.uint8).tolist(), 0x55]
 
 
+def test_a_large_cube_is_refused_before_it_is_held() -> None:
+    large = task(EmuOpType.POWER)
+    large.buffers["height"] = large.buffers["width"] = 4096
+    with pytest.raises(UnsupportedError, match="a cube of 268435456 elements, at most 16777216 are possible"):
+        prepare(large, locate, memory(), "net")
+
+
 @pytest.mark.parametrize("kind", EmuOpType)
 @pytest.mark.parametrize(
     ("fields", "error", "message"),

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nvdla_sim.errors import ProgramError
-from nvdla_sim.hw.config import CONFIGS
+from nvdla_sim.hw.config import CONFIGS, Config
 from nvdla_sim.hw.conv import ConvLayer
 from nvdla_sim.hw.execute import reference_executor
 from nvdla_sim.hw.kernels import program
+from nvdla_sim.hw.kernels.binding import Region, Regions
+from nvdla_sim.hw.kernels.launch import Prepared, bind
+from nvdla_sim.hw.kernels.microkernel import Isa, best_isa
 from nvdla_sim.hw.kernels.program import kernel_executor, prepare, prepare_program
 from nvdla_sim.hw.launch import Launch
 from nvdla_sim.hw.memory import Memory, Ports
@@ -115,6 +121,35 @@ def test_packing_happens_once_where_nothing_changes(bench: Bench, monkeypatch: p
     monkeypatch.setattr(program, "bind", counting)
     both_ways(bench, [convolution(bench, 1), convolution(bench, 2)])
     assert calls == 2
+
+
+def test_what_would_take_too_much_memory_is_packed_at_each_run(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launches = [convolution(bench, seed) for seed in (1, 2, 3)]
+    ports = ports_of(bench.memory)
+    sizes = [cast(Prepared, bind(CHIP, launch, ports, best_isa())).size for launch in launches]
+    assert sizes[0] > 24 * conv_of(launches[0]).kernel_bytes
+    monkeypatch.setattr(program, "MAX_KEPT", sizes[0] + sizes[2])
+    bound: list[Launch] = []
+
+    def noting(config: Config, launch: Launch, ports: Ports, isa: Isa) -> Prepared | None:
+        bound.append(launch)
+        return bind(config, launch, ports, isa)
+
+    monkeypatch.setattr(program, "bind", noting)
+    runs = prepare_program(CHIP, launches, ports)
+    for run in runs:
+        run()
+    assert bound == [*launches, launches[1]]
+    both_ways(bench, launches)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9))), st.integers(0, 70), st.integers(1, 9))
+def test_regions_know_what_overlaps_them(places: list[tuple[int, int]], first: int, size: int) -> None:
+    regions = [Region(start, start + length) for start, length in places]
+    other = Region(first, first + size)
+    assert Regions(regions).overlap(other) == any(other.overlaps(region) for region in regions)
 
 
 def test_memory_that_moves_while_it_is_mapped_on_demand(bench: Bench) -> None:
