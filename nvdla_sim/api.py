@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from nvdla_sim.loadable.loadable import Loadable
 from nvdla_sim.runtime.session import Output, Runtime
@@ -18,26 +19,31 @@ def compile(
     quantization: str = "per-kernel",
     input_format: str | None = None,
     profile: str = "fast-math",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Loadable:
     """Compile a Caffe net and its calibration table to an int8 loadable.
 
     ``target``: a hardware configuration's name. ``quantization``: "per-kernel" (one weight scale a layer) or
     "per-filter" (one an output channel). ``input_format``: "nhwc" (4-byte pixels) or "nchw" (feature
     surface); None takes nhwc where the input has 1, 3 or 4 channels, else nchw. The defaults are those of
-    ``nvdla-compile``. Raises ``ModelError``, ``CalibrationError``, ``UnsupportedError`` or ``OptionError``,
-    each naming all that is wrong.
+    ``nvdla-compile``. ``progress(done, total)`` is called after each step of the compiler. Raises
+    ``ModelError``, ``CalibrationError``, ``UnsupportedError`` or ``OptionError``, each naming all that is
+    wrong.
     """
     from nvdla_sim.caffe.importer import load_caffe
     from nvdla_sim.calib.table import Table
     from nvdla_sim.compiler.pipeline import compile_graph
+    from nvdla_sim.compiler.scales import described_entries
 
+    graph = load_caffe(prototxt, caffemodel)
     return compile_graph(
-        load_caffe(prototxt, caffemodel),
-        Table.load(calibration),
+        graph,
+        Table.load(calibration, described_entries(graph)),
         target=target,
         quantization=quantization,
         input_format=input_format,
         profile=profile,
+        progress=progress,
     )
 
 

@@ -7,7 +7,7 @@ A message names the file, the layer or field, the value, what is allowed, and wh
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class NvdlaError(Exception):
@@ -66,3 +66,17 @@ def one_of(what: str, word: str, allowed: Iterable[str]) -> str:
     if word not in names:
         raise OptionError(f'{what} "{word}" is not known: {nearest(word, names)}')
     return word
+
+
+def all_of(*checks: Callable[[], object]) -> None:
+    """Do every check of an option; those that fail raise one error together."""
+    problems: list[NvdlaError] = []
+    for check in checks:
+        try:
+            check()
+        except (OptionError, UnsupportedError) as problem:
+            problems.append(problem)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise OptionError(listed(f"{len(problems)} options cannot be used:", map(str, problems)))

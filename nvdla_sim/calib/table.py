@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nvdla_sim.errors import CalibrationError, listed
+from nvdla_sim.errors import CalibrationError, did_you_mean, listed
 from nvdla_sim.files import read_bytes, write_atomically
 
 INT8_LEVELS = np.float32(127)
@@ -31,22 +31,40 @@ class Table:
     source: str = "the calibration table"  # its name in messages
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Table:
-        """Read a JSON table. Raises ``CalibrationError`` with every wrong entry of it."""
+    def load(cls, path: str | os.PathLike[str], needed: Mapping[str, str] | None = None) -> Table:
+        """Read a JSON table. ``needed``: as ``missing``.
+
+        Raises ``CalibrationError`` with every wrong entry and every needed one that is not there.
+        """
         source = f"calibration table {os.fspath(path)}"
         entries = _entries(read_bytes(path, CalibrationError, "calibration table"), source)
         scales: dict[str, float] = {}
-        problems: list[str] = []
+        problems: dict[str, str] = {}
         for name, entry in entries:
             try:
                 if name in scales:
                     raise ValueError("is there twice")
                 scales[name] = _scale(entry)
             except ValueError as problem:
-                problems.append(f'"{name}" {problem}')
+                problems[name] = f'"{name}" {problem}'
+        table = cls(scales, source)
+        lacking = table.missing({name: what for name, what in (needed or {}).items() if name not in problems})
+        table.refuse([*problems.values(), *lacking])
+        return table
+
+    def missing(self, needed: Mapping[str, str]) -> list[str]:
+        """A line for each entry that is needed (name -> what it is of) and not there."""
+        spare = [name for name in self.scales if name not in needed]
+        return [
+            f"no scale for {what} {did_you_mean(name, spare)}".rstrip()
+            for name, what in needed.items()
+            if name not in self.scales
+        ]
+
+    def refuse(self, problems: Sequence[str]) -> None:
+        """Raise one ``CalibrationError`` for all problems; nothing happens when there are none."""
         if problems:
-            raise CalibrationError(listed(f"{source}: {len(problems)} wrong entries", problems))
-        return cls(scales, source)
+            raise CalibrationError(listed(f"{self.source} cannot be used:", problems))
 
     def to_json(self) -> bytes:
         """The table as NVIDIA's compiler and ``load`` read it."""

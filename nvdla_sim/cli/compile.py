@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from nvdla_sim.cli._command import command_parser, run_command
-from nvdla_sim.errors import OptionError, UnsupportedError, one_of
+from nvdla_sim.errors import OptionError, UnsupportedError, all_of, one_of
 
 PRECISIONS = ("int8", "fp16")
 
@@ -54,46 +54,59 @@ def compile_net(options: argparse.Namespace) -> None:
     from nvdla_sim.compiler.pipeline import INPUT_FORMATS, PROFILES, QUANTIZATIONS
     from nvdla_sim.hw.config import config_named
 
-    config_named(options.configtarget)
-    quantization = one_of("--quantizationMode", options.quantization.lower(), QUANTIZATIONS)
-    input_format = options.input_format
-    if input_format is not None:
-        input_format = one_of("--informat", input_format.lower(), INPUT_FORMATS)
-    if one_of("--cprecision", options.cprecision.lower(), PRECISIONS) != "int8":
-        raise UnsupportedError(f"--cprecision {options.cprecision} is not built yet; use int8")
-    _check_batch(options.batch)
-    if options.calibtable is None:
-        raise OptionError(
-            "int8 needs the scale of each layer: give --calibtable FILE; nvdla-calibrate makes one"
-        )
+    quantization = options.quantization.lower()
+    input_format = options.input_format.lower() if options.input_format is not None else None
+    all_of(
+        lambda: config_named(options.configtarget),
+        lambda: one_of("--quantizationMode", quantization, QUANTIZATIONS),
+        lambda: input_format is None or one_of("--informat", input_format, INPUT_FORMATS),
+        lambda: _check_precision(options.cprecision.lower()),
+        lambda: _check_batch(options.batch),
+        lambda: _check_table(options.calibtable),
+    )
     profile = options.profile if options.profile in PROFILES else "fast-math"
     if profile != options.profile:
         known = ", ".join(PROFILES)
         print(f'profile "{options.profile}" is none of {known}: it names the loadable, compiled as {profile}')
-    output = options.output or f"{options.profile}.nvdla"
+    output = f"{options.profile}.nvdla" if options.output is None else options.output
     chosen = input_format or "nhwc for 1, 3 or 4 input channels, else nchw"
     print(f"int8, {quantization}, {profile}, {options.configtarget}, batch 1, {chosen}")
 
-    from nvdla_sim.caffe.importer import load_caffe
-    from nvdla_sim.calib.table import Table
+    from nvdla_sim import api
     from nvdla_sim.cli._progress import SlowProgress
-    from nvdla_sim.compiler.pipeline import compile_graph
 
     with SlowProgress("compiling") as progress:
-        table = Table.load(options.calibtable)
-        graph = load_caffe(options.prototxt, options.caffemodel)
-        loadable = compile_graph(
-            graph, table, options.configtarget, quantization, input_format, profile, progress
+        loadable = api.compile(
+            options.prototxt,
+            options.caffemodel,
+            options.calibtable,
+            target=options.configtarget,
+            quantization=quantization,
+            input_format=input_format,
+            profile=profile,
+            progress=progress,
         )
         loadable.save(output)
     print(f"wrote {output}")
 
 
+def _check_precision(word: str) -> None:
+    if one_of("--cprecision", word, PRECISIONS) != "int8":
+        raise UnsupportedError(f"--cprecision {word} is not built yet; use int8")
+
+
 def _check_batch(word: str) -> None:
-    if not (word.isascii() and word.isdigit() and int(word) > 0):
+    if not (word.isascii() and word.isdigit() and int(word[:9]) > 0):
         raise OptionError(f'--batch "{word}" is not a positive number; allowed: 1')
-    if int(word) != 1:
+    if int(word[:9]) != 1:
         raise UnsupportedError(f"--batch {word} is not built yet; use 1 and run the loadable {word} times")
+
+
+def _check_table(path: str | None) -> None:
+    if path is None:
+        raise OptionError(
+            "int8 needs the scale of each layer: give --calibtable FILE; nvdla-calibrate makes one"
+        )
 
 
 if __name__ == "__main__":

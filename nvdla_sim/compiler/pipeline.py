@@ -16,7 +16,7 @@ from nvdla_sim.compiler.passes.renaming import remove_renaming
 from nvdla_sim.compiler.scales import assign_scales, table_scales
 from nvdla_sim.compiler.schedule import schedule
 from nvdla_sim.compiler.steps import Step, make_steps
-from nvdla_sim.errors import OptionError, UnsupportedError, listed, one_of
+from nvdla_sim.errors import OptionError, UnsupportedError, all_of, listed, one_of
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.hw.config import config_named
 from nvdla_sim.loadable.loadable import Loadable
@@ -59,9 +59,13 @@ def compile_graph(
     tensor memory of its own. Raises ``OptionError``, ``CalibrationError`` or ``UnsupportedError``, each with
     all that is wrong.
     """
+    all_of(
+        lambda: config_named(target),
+        lambda: one_of("quantization mode", quantization, QUANTIZATIONS),
+        lambda: input_format is None or one_of("input format", input_format, INPUT_FORMATS),
+        lambda: one_of("profile", profile, PROFILES),
+    )
     config = config_named(target)
-    per_filter = one_of("quantization mode", quantization, QUANTIZATIONS) == "per-filter"
-    reuse_memory = PROFILES[one_of("profile", profile, PROFILES)].reuse_memory
     images = image_inputs(graph, input_format)
     given = table_scales(graph, table)
 
@@ -70,11 +74,11 @@ def compile_graph(
     scales = assign_scales(graph, given)
     steps = make_steps(graph)
 
-    lowering = Lowering(config, graph, scales, per_filter, images)
+    lowering = Lowering(config, graph, scales, quantization == "per-filter", images)
     _refuse(target, _lower(steps, lowering, progress))
     program = lowering.program
 
-    pool_size = allocate(program, reuse_memory)
+    pool_size = allocate(program, PROFILES[profile].reuse_memory)
     return emit(program, schedule(program.units), pool_size, config)
 
 
@@ -91,7 +95,7 @@ def image_inputs(graph: Graph, input_format: str | None) -> set[str]:
     channels = {name: graph.tensors[name].chw[0] for name in graph.inputs}
     if input_format is None:
         return {name for name, count in channels.items() if count in IMAGE_CHANNELS}
-    if one_of("input format", input_format, INPUT_FORMATS) == "nchw":
+    if input_format == "nchw":
         return set()
     wrong = [f'input "{name}" has {n} channels' for name, n in channels.items() if n not in IMAGE_CHANNELS]
     if wrong:

@@ -14,7 +14,6 @@ import numpy as np
 from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.joints import find_joints, takes_joint_scale
 from nvdla_sim.compiler.lower.pooling import keeps_scale
-from nvdla_sim.errors import CalibrationError, did_you_mean, listed
 from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.ops.pooling import Pooling
 from nvdla_sim.graph.ops.upsample import Upsample
@@ -32,22 +31,23 @@ def needed_entries(graph: Graph) -> dict[str, str]:
     return needed
 
 
+def described_entries(graph: Graph) -> dict[str, str]:
+    """Each needed entry -> what it is of, for messages."""
+    makers = {tensor: node for node in graph.nodes for tensor in node.outputs}
+    described = {}
+    for tensor, name in needed_entries(graph).items():
+        node = makers.get(tensor)
+        described[name] = f'input "{name}"' if node is None else f'layer "{name}" ({node.op.kind})'
+    return described
+
+
 def table_scales(graph: Graph, table: Table) -> dict[str, np.float32]:
     """The table's scale of every tensor that needs one.
 
     Raises ``CalibrationError`` naming every input and layer that has none.
     """
-    needed = needed_entries(graph)
-    known = {tensor: f'input "{tensor}"' for tensor in graph.inputs}
-    known |= {tensor: f'layer "{n.name}" ({n.op.kind})' for n in graph.nodes for tensor in n.outputs}
-    missing = [
-        f"{known[tensor]} {did_you_mean(name, table.scales)}".rstrip()
-        for tensor, name in needed.items()
-        if name not in table.scales
-    ]
-    if missing:
-        raise CalibrationError(listed(f"{table.source} has no scale for", missing))
-    return {tensor: np.float32(table.scales[name]) for tensor, name in needed.items()}
+    table.refuse(table.missing(described_entries(graph)))
+    return {tensor: np.float32(table.scales[name]) for tensor, name in needed_entries(graph).items()}
 
 
 def assign_scales(graph: Graph, given: Mapping[str, np.float32]) -> dict[str, np.float32]:

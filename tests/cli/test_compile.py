@@ -94,6 +94,31 @@ def test_wrong_values(net, capsys, options: list[str], message: str) -> None:
     assert files() == []
 
 
+def test_all_wrong_options_are_told_at_once(net, capsys) -> None:
+    words = ["--configtarget", "nv-small", "--quantizationMode", "x", "--informat", "y", "--batch", "0"]
+    assert main([*net[:4], *words, "--cprecision", "fp16"]) == 2
+    headline, *problems = capsys.readouterr().err.splitlines()
+    assert headline == "nvdla-compile: error: 6 options cannot be used:"
+    for problem, word in zip(
+        problems, ("nv-small", "Mode", "informat", "fp16", "batch", "calib"), strict=True
+    ):
+        assert word in problem
+    assert files() == []
+
+
+def test_wrong_and_missing_entries_are_told_at_once(net, capsys) -> None:
+    Path(net[5]).write_text(json.dumps({"data": {"scale": -1}, "Conv": {"scale": 0.5}, "other": {}}))
+    assert main(net) == 2
+    headline, *problems = capsys.readouterr().err.splitlines()
+    assert headline == f"nvdla-compile: error: calibration table {net[5]} cannot be used:"
+    assert problems == [
+        '  - "data" has scale -1: it must be above 0',
+        '  - "other" needs "scale", or "min" and "max"',
+        '  - no scale for layer "conv" (Convolution) did you mean "Conv"?',
+    ]
+    assert files() == []
+
+
 def test_int8_needs_a_table(net, capsys) -> None:
     assert main(net[:4]) == 2
     error = capsys.readouterr().err
