@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nvdla_sim.errors import OptionError
 
 if TYPE_CHECKING:
-    from nvdla_sim.calib.datasets.dataset import Sample
+    from nvdla_sim.calib.datasets.dataset import Dataset, Sample
     from nvdla_sim.calib.preprocess import Preprocess
     from nvdla_sim.graph.operator import Array, Shape
 
@@ -56,6 +56,13 @@ def chosen_preprocessing(options: argparse.Namespace) -> Preprocess:
         crop=None if options.crop is None else _size("--crop", options.crop),
         order=options.channel_order or "BGR",
     )
+
+
+def check_flags(options: argparse.Namespace, dataset: Dataset) -> None:
+    """``OptionError`` for flags where the data set holds the net's input as it is."""
+    given = ["--" + flag.replace("_", "-") for flag in FLAGS if getattr(options, flag) is not None]
+    if dataset.preprocessed and given:
+        raise OptionError(f"{dataset.source} is preprocessed already: leave {', '.join(given)} out")
 
 
 def net_input(sample: Sample, preprocessed: bool, preprocess: Preprocess, shape: Shape) -> Array:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nvdla_sim.cli._command import command_parser, run_command
 from nvdla_sim.cli._preprocessing import (
     add_preprocessing,
+    check_flags,
     chosen_preprocessing,
     formula,
     net_input,
@@ -89,7 +90,7 @@ def compare_net(options: argparse.Namespace) -> None:
 
     graph = load_caffe(options.prototxt, options.caffemodel)
     table = _table(options.calibtable, graph)
-    inputs, formulas = _inputs(options.images, graph, preprocess)
+    inputs, formulas = _inputs(options, graph, preprocess)
     with SlowProgress("comparing"):
         comparison = compare(graph, table, inputs, settings)
     verdict = judge(comparison)
@@ -134,17 +135,19 @@ def _table(path: str, graph: Graph) -> Table:
 
 
 def _inputs(
-    paths: Sequence[str], graph: Graph, preprocess: Preprocess
+    options: argparse.Namespace, graph: Graph, preprocess: Preprocess
 ) -> tuple[dict[str, Array], dict[str, str]]:
     """The net's float inputs, and what was done to get each."""
     from nvdla_sim.calib.datasets.opening import open_dataset
 
+    paths = options.images
     if len(paths) != len(graph.inputs):
         names = ", ".join(f'"{name}"' for name in graph.inputs)
         raise OptionError(f"the net has {len(graph.inputs)} inputs ({names}), {len(paths)} are given")
     inputs, formulas = {}, {}
     for name, path in zip(graph.inputs, paths, strict=True):
         source = open_dataset(path)
+        check_flags(options, source)
         sample = source.read(0)
         inputs[name] = net_input(sample, source.preprocessed, preprocess, graph.tensors[name].chw)
         formulas[name] = f"{sample.name}, {formula(preprocess, source.preprocessed)}"

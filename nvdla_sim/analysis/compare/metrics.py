@@ -80,6 +80,7 @@ class Fit:
 
     ``clip_db``: what lies beyond the levels. ``round_db``: what is between two levels. ``snr_db``: both
     together; ``best_db``: both together at ``best_scale``, the scale that suits this tensor best.
+    ``vanished``: the part of the values other than 0 that becomes 0.
     """
 
     clip_db: float
@@ -87,6 +88,7 @@ class Fit:
     snr_db: float
     best_db: float
     best_scale: float
+    vanished: float
 
 
 def fit(values: Array, scale: float) -> Fit:
@@ -108,6 +110,7 @@ def fit(values: Array, scale: float) -> Fit:
         snr_db=decibel(signal, clip + rounding),
         best_db=decibel(signal, sum(_noise(x, best))),
         best_scale=best,
+        vanished=_vanished(x, scale),
     )
 
 
@@ -117,6 +120,11 @@ def _noise(x: NDArray[np.float64], scale: float) -> tuple[float, float]:
     lost = x - inside
     rounded = inside - np.floor(inside / scale + 0.5) * scale
     return float(lost @ lost), float(rounded @ rounded)
+
+
+def _vanished(x: NDArray[np.float64], scale: float) -> float:
+    there = np.abs(x[x != 0])
+    return float(np.mean(there < scale / 2)) if there.size else 0.0
 
 
 def share(mask: Any) -> float:

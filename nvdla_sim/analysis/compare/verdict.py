@@ -24,9 +24,12 @@ ALIKE = 1.6  # amaxes this near are the same: an entry that fits another layer h
 LOSS_DB = 9.0  # so much worse than the best scale is worth a word
 ENOUGH_DB = 60.0  # better than this is as good as this
 POOR_DB = 25.0  # a tensor below this is far from its float values
+VANISHED = 0.6  # so many values lost to 0 are too many, however small they are
 POOR_WEIGHTS_DB = 15.0
 SPREAD_DB = 6.0  # what a scale for each filter must win
 ARITHMETIC_DB = 10.0  # what the chip's integers may cost beside the fake-quantised run
+
+FINER = "calibrate this layer with a method that cuts off outliers (kl-trt, mse, percentile)"
 
 
 class Cause(Enum):
@@ -175,6 +178,9 @@ def _tensor_finding(report: TensorReport, comparison: Comparison) -> Finding | N
 
 def _scale(report: TensorReport, comparison: Comparison) -> Finding | None:
     fit = report.fit
+    if fit.vanished > VANISHED and not _is_output(report, comparison):
+        why = f"{100 * fit.vanished:.0f} % of its values are less than half an int8 step and become 0"
+        return Finding(label(report), Cause.COARSE, why + _inherited(report), FINER)
     if fit.snr_db > POOR_DB or fit.snr_db > fit.best_db - LOSS_DB:
         return None
     better = f"{fit.best_db:.1f} dB with {fit.best_scale:.4g}"
@@ -183,10 +189,13 @@ def _scale(report: TensorReport, comparison: Comparison) -> Finding | None:
         remedy = "calibrate this layer with a method that clips less (minmax, percentile)"
         return Finding(label(report), Cause.CLIPPING, why, remedy)
     why = f"one int8 step is too large for most values: {fit.snr_db:.1f} dB, {better}"
-    if report.entry is not None and report.entry not in (report.name, *report.layers):
-        why += f'; it keeps the scale of "{report.entry}"'
-    remedy = "calibrate this layer with a method that cuts off outliers (kl-trt, mse, percentile)"
-    return Finding(label(report), Cause.COARSE, why, remedy)
+    return Finding(label(report), Cause.COARSE, why + _inherited(report), FINER)
+
+
+def _inherited(report: TensorReport) -> str:
+    """Whose scale it is, if it is not the tensor's own."""
+    other = report.entry is not None and report.entry not in (report.name, *report.layers)
+    return f'; it has the scale of "{report.entry}"' if other else ""
 
 
 def _weights(report: TensorReport, comparison: Comparison) -> Finding | None:
@@ -225,8 +234,12 @@ RULES = (_scale, _weights, _arithmetic)
 
 
 def _worst_output(comparison: Comparison) -> tuple[str, float, float]:
-    """Of the tensors that nothing reads."""
-    read = {name for part in comparison.versions.parts.values() for name in part.inputs}
-    outputs = [report for report in comparison.tensors if report.name not in read]
+    """Name, SNR and cosine."""
+    outputs = [report for report in comparison.tensors if _is_output(report, comparison)]
     worst = min(outputs, key=lambda report: report.accumulated[CHIP].snr_db)
     return worst.name, worst.accumulated[CHIP].snr_db, worst.accumulated[CHIP].cosine
+
+
+def _is_output(report: TensorReport, comparison: Comparison) -> bool:
+    """Whether nothing reads the tensor."""
+    return all(report.name not in part.inputs for part in comparison.versions.parts.values())
