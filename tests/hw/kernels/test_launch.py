@@ -9,6 +9,7 @@ import pytest
 
 from nvdla_sim.errors import ProgramError
 from nvdla_sim.hw.config import CONFIGS
+from nvdla_sim.hw.conv import ConvLayer
 from nvdla_sim.hw.kernels import conv_plan
 from nvdla_sim.hw.kernels import launch as launches
 from nvdla_sim.hw.kernels.launch import bind, runs
@@ -129,25 +130,54 @@ def test_chunks_of_rows(isa: Isa, monkeypatch: pytest.MonkeyPatch) -> None:
         compare(CONFIGS["nv_large"], Launch(conv=conv, sdp=sdp), bench, isa)
 
 
-@pytest.mark.parametrize("channels", [1, 9, 300])
-def test_one_pixel(channels: int, isa: Isa) -> None:
-    """A fully connected layer: the kernel covers the whole input."""
+def resized(conv: ConvLayer, bench: Bench, **sizes: int) -> ConvLayer:
+    """A convolution of another geometry: packed input and weights in places of their own."""
+    plain = {"stride_x": 1, "stride_y": 1, "dilation_x": 1, "dilation_y": 1}
+    plain |= {"pad_left": 0, "pad_right": 0, "pad_top": 0, "pad_bottom": 0}
+    conv = replace(conv, **{**plain, **sizes})  # type: ignore[arg-type]
+    source = bench.cube(CONFIGS["nv_small"], (conv.channels, conv.height, conv.width), gaps=False)
+    rows = conv.pad_top + conv.height + conv.pad_bottom - (conv.kernel_height - 1) * conv.dilation_y
+    columns = conv.pad_left + conv.width + conv.pad_right - (conv.kernel_width - 1) * conv.dilation_x
+    conv = replace(conv, kernel_channels=conv.channels)
+    size = conv.kernels * conv.kernel_bytes
+    return replace(
+        conv,
+        address=source.address, line_stride=source.line_stride, surf_stride=source.surf_stride,
+        ext_width=conv.width, ext_height=conv.height, ext_channels=conv.channels, release_slices=conv.height,
+        weight_bytes=size, weight_address=bench.place(size),
+        out_width=sizes.get("out_width", (columns - 1) // conv.stride_x + 1),
+        out_height=sizes.get("out_height", (rows - 1) // conv.stride_y + 1),
+    )  # fmt: skip
+
+
+def geometry(channels: int, height: int, width: int, rows: int, columns: int, **more: int) -> dict[str, int]:
+    """An input and a kernel of ``rows`` x ``columns``."""
+    sizes = {"channels": channels, "height": height, "width": width}
+    return {"kernels": 70, **sizes, "kernel_height": rows, "kernel_width": columns, **more}
+
+
+GEOMETRIES = {
+    "fully connected": geometry(9, 3, 2, 3, 2),
+    "one pixel, one channel": geometry(1, 1, 1, 1, 1),
+    "one pixel, many channels": geometry(300, 1, 1, 1, 1),
+    "one kernel": geometry(3, 4, 9, 1, 3, kernels=1),
+    "the widest line": geometry(3, 1, 8192, 1, 1, kernels=9),
+    "lines above and below": geometry(8, 4, 9, 3, 1, pad_top=2, pad_bottom=2),
+    "a column to the left, the last one left out": geometry(8, 4, 9, 1, 1, pad_left=1, out_width=9),
+    "stride beyond the kernel": geometry(20, 20, 30, 2, 2, stride_x=5, stride_y=8),
+}
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_geometries_at_the_edges(name: str, isa: Isa) -> None:
     chip = CONFIGS["nv_small"]
-    random = np.random.default_rng(channels)
-    bench = Bench(random)
-    conv = random_conv(random, chip, bench, pixels=False)
-    size = {"width": 2, "height": 3, "out_width": 1, "out_height": 1, "kernel_width": 2, "kernel_height": 3}
-    steps = {"stride_x": 1, "stride_y": 1, "dilation_x": 1, "dilation_y": 1, "pad_left": 0, "pad_top": 0}
-    conv = replace(conv, **size, **steps, kernels=70, channels=channels, kernel_channels=channels)
-    source = bench.cube(chip, (channels, 3, 2), gaps=False)
-    conv = replace(
-        conv, address=source.address, line_stride=source.line_stride, surf_stride=source.surf_stride
-    )
-    weight_bytes = conv.kernels * conv.kernel_bytes
-    conv = replace(conv, weight_bytes=weight_bytes, weight_address=bench.place(weight_bytes))
-    conv = replace(conv, ext_width=2, ext_height=3, ext_channels=channels, release_slices=3)
-    sdp = random_sdp(random, chip, bench, (70, 1, 1), flying=True, simple=True)
-    compare(chip, Launch(conv=conv, sdp=sdp), bench, isa)
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        bench = Bench(random, size=1 << 21)
+        conv = resized(random_conv(random, chip, bench, pixels=False), bench, **GEOMETRIES[name])
+        size = (conv.kernels, conv.out_height, conv.out_width)
+        sdp = random_sdp(random, chip, bench, size, flying=True, simple=True)
+        compare(chip, Launch(conv=conv, sdp=sdp), bench, isa)
 
 
 # ---- the forms that compilers make
