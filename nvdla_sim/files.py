@@ -28,6 +28,8 @@ def read_bytes(
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a temporary file beside ``path``, then rename it: the file is there whole or not at all."""
     target = Path(path)
+    if not target.name:
+        raise NvdlaError(f'cannot write "{os.fspath(path)}": that is no name of a file')
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:

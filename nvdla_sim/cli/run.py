@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nvdla_sim.cli._command import command_parser, run_command
-from nvdla_sim.errors import ImageError, OptionError
+from nvdla_sim.errors import ImageError, OptionError, all_of
 
 if TYPE_CHECKING:
     from nvdla_sim.loadable.loadable import Tensor
@@ -49,9 +49,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def run_loadable(options: argparse.Namespace) -> None:
+    from nvdla_sim.hw.config import config_named
+
+    all_of(
+        lambda: options.configtarget is None or config_named(options.configtarget),
+        lambda: _check_inputs(options),
+        lambda: _topk(options),
+    )
     count = _topk(options)
-    if options.image is not None and options.inputs:
-        raise OptionError("--image and --input exclude each other: give the picture's values as an --input")
     for name in ("mean", "normalize"):
         if getattr(options, name) is not None:
             print(f"--{name} is not used: int8 networks take pixels as they are")
@@ -63,7 +68,9 @@ def run_loadable(options: argparse.Namespace) -> None:
 
     loadable = Loadable.load(options.loadable)
     labels = _labels(options.labels)
-    inputs: list[InputValue] = [options.image] if options.image else [_array(path) for path in options.inputs]
+    inputs: list[InputValue] = [_array(path) for path in options.inputs]
+    if options.image is not None:
+        inputs = [options.image]
     with SlowProgress("preparing (the first time, kernels are compiled)"):
         runtime = Runtime(loadable, options.configtarget)
     if runtime.assumption is not None:
@@ -79,6 +86,11 @@ def run_loadable(options: argparse.Namespace) -> None:
         print(f'wrote {path}: output "{output.name}", {shape} (channels x height x width)')
     if count and outputs:
         _print_top(outputs[0], count, labels)
+
+
+def _check_inputs(options: argparse.Namespace) -> None:
+    if options.image is not None and options.inputs:
+        raise OptionError("--image and --input exclude each other: give the picture's values as an --input")
 
 
 def _topk(options: argparse.Namespace) -> int:

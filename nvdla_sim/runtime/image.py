@@ -61,7 +61,7 @@ def _decode(data: bytes, name: str, expected: tuple[int, int]) -> NDArray[np.uin
     """The pixels [y, x, channel] of a JPEG or PNG file, colour as blue, green, red."""
     import io
 
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
@@ -74,6 +74,8 @@ def _decode(data: bytes, name: str, expected: tuple[int, int]) -> NDArray[np.uin
             pixels = np.asarray(picture.convert(_MODES[picture.mode]))
     except ImageError:
         raise
+    except UnidentifiedImageError:
+        raise ImageError(f"picture {name}: not a readable PGM (P5), JPEG or PNG file") from None
     except Exception as problem:  # a damaged file can raise nearly anything inside the decoder
         raise ImageError(f"picture {name}: not a readable PGM (P5), JPEG or PNG file ({problem})") from None
     return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels[:, :, ::-1]

@@ -27,7 +27,7 @@ from nvdla_sim.runtime.intermediate import reader
 from nvdla_sim.runtime.plan import executable, resolve, written
 from nvdla_sim.runtime.source_map import read_source_map
 from nvdla_sim.runtime.target import infer_target
-from nvdla_sim.runtime.tensor import check_input, check_output, is_image, read, write
+from nvdla_sim.runtime.tensor import PIXEL_BYTES, check_input, check_output, is_image, read, write
 
 InputValue = str | os.PathLike[str] | Int8
 
@@ -132,10 +132,9 @@ class Runtime:
 
     def _values(self, value: InputValue, at: int) -> Int8:
         """The int8 CHW values of input number ``at``."""
-        tensor = self.inputs[at].tensor
+        tensor, wanted = self.inputs[at].tensor, self._colours[at]
         if isinstance(value, str | os.PathLike):
             values = read_picture(value, tensor.w, tensor.h)
-            wanted = self._colours[at]
             if wanted and values.shape[0] != wanted:
                 raise ImageError(
                     f"picture {os.fspath(value)} has {values.shape[0]} channels, the network's input "
@@ -149,6 +148,11 @@ class Runtime:
             raise ImageError(
                 f'input "{tensor.name}": {kind}; needed is a picture\'s path or an int8 array of '
                 "channels x height x width"
+            )
+        if wanted and value.shape[0] != wanted and value.shape[0] < PIXEL_BYTES:
+            raise ImageError(
+                f'input "{tensor.name}": an array of {value.shape[0]} channels, the network has {wanted} '
+                f"(whole pixels have {PIXEL_BYTES})"
             )
         return value
 

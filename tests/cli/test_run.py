@@ -116,7 +116,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (("--image", PICTURE, "--topk", "many"), '--topk "many" is not a positive number'),
         (("--image", PICTURE, "--labels", "nowhere"), "labels nowhere: No such file"),
         (("--image", PICTURE, "-o", "no/where"), "cannot write no/where"),
-        (("--image", LOADABLE), "not a readable PGM"),
+        (("--image", PICTURE, "-o", ""), 'cannot write "": that is no name of a file'),
+        (("--image", LOADABLE), "not a readable PGM (P5), JPEG or PNG file"),
+        (("--image", ""), "picture : Is a directory"),
     ],
 )
 def test_user_errors(options: tuple[object, ...], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,6 +128,15 @@ def test_user_errors(options: tuple[object, ...], message: str, capsys: pytest.C
     assert message in err
     assert "Traceback" not in err
     assert files() == set()
+
+
+def test_all_wrong_options_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--image", PICTURE, "--input", "in.npy", "--configtarget", "small", "--topk", "x")
+    assert run("--loadable", LOADABLE, *options) == 2
+    headline, *problems = capsys.readouterr().err.splitlines()
+    assert headline == "nvdla-run: error: 3 options cannot be used:"
+    for problem, word in zip(problems, ('"small"', "exclude each other", "--topk"), strict=True):
+        assert word in problem
 
 
 def test_too_few_labels_write_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,6 +173,8 @@ def test_pictures_that_do_not_fit(
         np.zeros((1, 16, 16), np.float32),
         np.zeros((16, 16), np.int8),
         np.zeros((1, 16, 15), np.int8),
+        np.zeros((3, 16, 16), np.int8),
+        np.zeros((5, 16, 16), np.int8),
         np.array(0, np.int8),
         np.zeros((0, 16, 16), np.int8),
     ],
