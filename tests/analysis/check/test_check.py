@@ -248,6 +248,18 @@ def test_cpu_operation() -> None:
     assert "leaves the mapped memory" in error
 
 
+def test_compressed_weights_that_contradict_their_mask() -> None:
+    loadable = committed("conv_1ch", "nv_full.int8-pf")
+    change_op(loadable, 0, OpType.CONV, weight_format=1)
+    place = {"address": 1, "type": 0, "size": 128}
+    for cube in ("wmb", "wgs"):
+        change_surface(
+            loadable, 0, OpType.CONV, **{f"{cube}__{name}": value for name, value in place.items()}
+        )
+    (error,) = check(loadable, "nv_full").errors
+    assert "WGS: kernel group 0 has" in error
+
+
 def test_operand_that_is_not_waited_for() -> None:
     """PDP makes the operand, conv + SDP add it; without the PDP's edge to the SDP the bytes are wrong."""
     path = COMMITTED_GOLDENS / "recipes" / "13-race" / "pdp_then_conv_elt.nv_large.nvdla"
