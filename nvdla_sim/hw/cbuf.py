@@ -30,6 +30,10 @@ class ConvBuffer:
     """
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
         self._data_layout: Layout | None = None
         self._slices: Slices | None = None
         self._none_released = False

@@ -21,9 +21,9 @@ class Memory:
     Every access names its first address and its size and gets a view of the mapped bytes, or a
     ``ProgramError`` when any byte of it is not mapped: nothing outside is ever read or written.
 
-    ``grow_limit``: bytes that may be mapped on demand, in whole blocks of zeros (a register trace names its inputs
-    only, and the chip's model reads 0 elsewhere); 0 maps nothing on demand. Growing may move bytes that were
-    mapped before, so a view is for immediate use unless ``grow_limit`` is 0.
+    ``grow_limit``: bytes that may be mapped on demand, in whole blocks of zeros (a register trace names its
+    inputs only, and the chip's model reads 0 elsewhere); 0 maps nothing on demand. Growing may move bytes
+    that were mapped before, so a view is for immediate use unless ``grow_limit`` is 0.
     """
 
     def __init__(self, grow_limit: int = 0) -> None:

@@ -36,13 +36,15 @@ def prepare_program(
 ) -> list[Run]:
     """The launches of a whole program, to be run in this order any number of times.
 
+    Each time begins as after a reset: with nothing in the convolution buffer.
     ``volatile``: memory that others write between or during runs (network inputs and outputs). Weights and
     channel operands that neither these nor the launches write are packed now, the others at each run, and so
     is what goes beyond ``MAX_KEPT``.
     ``ProgramError`` when a launch leaves the mapped memory. ``isa``: a form of the kernels, else the best.
     """
     isa = isa or best_isa()
-    execute = reference_executor(config, ports)
+    buffer = ConvBuffer()
+    execute = reference_executor(config, ports, buffer)
     extents = [*volatile, *(extent for launch in launches for extent in writes(config, launch))]
     changing = Regions(_region(ports, *extent) for extent in extents)
     left = MAX_KEPT
@@ -68,7 +70,13 @@ def prepare_program(
         return prepared.run
 
     fetching = _fetch_kept_weights(launches, ports, changing)
-    return [ready(launch, kept) for launch, kept in zip(fetching, _use_buffer(fetching), strict=True)]
+    ready_ones = [ready(launch, kept) for launch, kept in zip(fetching, _use_buffer(fetching), strict=True)]
+
+    def run_first() -> None:
+        buffer.reset()
+        ready_ones[0]()
+
+    return [run_first, *ready_ones[1:]] if ready_ones else []
 
 
 def kernel_executor(

@@ -204,6 +204,25 @@ def test_what_stays_in_the_buffer(bench: Bench, change: Change) -> None:
     both_ways(bench, [launches[0], replace(launches[1], conv=between), launches[1]])
 
 
+@pytest.mark.parametrize("change", [weights_kept, data_kept])
+def test_each_run_begins_with_an_empty_buffer(bench: Bench, change: Change) -> None:
+    """The first layer would reuse what the last one of the run before has left."""
+    keeps, reuses = pair(bench, change)
+    conv = conv_of(reuses)
+    itself = {"address": conv.address or conv_of(keeps).address}
+    itself |= {"weight_address": conv.weight_address or conv_of(keeps).weight_address}
+    swapped = {"address": conv_of(keeps).weight_address, "weight_address": conv_of(keeps).address}
+    other = replace(keeps, conv=replace(conv_of(keeps), **swapped))
+    memory = bench.memory.copy()
+    runs = prepare_program(CHIP, [replace(reuses, conv=replace(conv, **itself)), other], ports_of(memory))
+    states = []
+    for _ in range(2):
+        for run in runs:
+            run()
+        states.append(memory.copy())
+    assert np.array_equal(*states)
+
+
 def test_kept_weights_outlive_their_memory(bench: Bench) -> None:
     """What lies at their address when they are used again does not count."""
     launches = pair(bench, weights_kept)
