@@ -68,10 +68,10 @@ def pack_feature(
 def unpack_feature(
     raw: Bytes, channels: int, height: int, width: int, atom: int, line_stride: int, surf_stride: int
 ) -> Int8:
-    """Feature bytes -> int8 CHW, the inverse of ``pack_feature``."""
+    """Feature bytes -> int8 CHW, the inverse of ``pack_feature``; never a view of ``raw``."""
     blocks = feature_view(raw, channels, height, width, atom, line_stride, surf_stride)
-    planes = blocks.transpose(0, 3, 1, 2).reshape(-1, height, width)[:channels]
-    return np.ascontiguousarray(planes).view(np.int8)
+    planes: Bytes = np.array(blocks.transpose(0, 3, 1, 2), order="C")
+    return planes.reshape(-1, height, width)[:channels].view(np.int8)
 
 
 def weight_blocks(

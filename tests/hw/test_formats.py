@@ -51,6 +51,13 @@ def test_feature_round_trip(shape: tuple[int, int, int], atom: int, gaps: tuple[
         np.testing.assert_array_equal(raw, pack_feature(cube, atom))
 
 
+@pytest.mark.parametrize("shape", [(8, 1, 1), (5, 1, 1), (16, 1, 2), (16, 2, 1)])
+def test_unpacked_values_are_no_view(shape: tuple[int, int, int]) -> None:
+    raw = pack_feature(numbered(*shape), 8)
+    values = unpack_feature(raw, *shape, 8, shape[2] * 8, shape[1] * shape[2] * 8)
+    assert not np.shares_memory(values, raw)
+
+
 def test_a_cube_that_its_bytes_do_not_hold() -> None:
     with pytest.raises(ValueError, match="a cube of 64 bytes does not fit 63 bytes"):
         unpack_feature(np.zeros(63, np.uint8), 8, 2, 4, 8, 32, 64)
