@@ -14,7 +14,9 @@ from tests.shared import SHARED_GOLDENS
 # A deadline measures the machine, not the code; in CI the same examples every time, elsewhere new ones.
 settings.register_profile("nvdla", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("nvdla")
-COUNTS = "golden counts"  # the user property that carries a test's counts to the summary
+# the user properties that carry a test's counts and figures to the summary
+COUNTS = "golden counts"
+FIGURES = "figures"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,14 +37,31 @@ def count_goldens(
     return count
 
 
+@pytest.fixture
+def tell_figure(record_property: Callable[[str, object], None]) -> Callable[[str, str], None]:
+    """``tell_figure(section, line)``: something measured, printed in the summary under its section."""
+
+    def tell(section: str, line: str) -> None:
+        record_property(FIGURES, [section, line])
+
+    return tell
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     suites: dict[str, list[list]] = defaultdict(list)
+    figures: dict[str, list[str]] = defaultdict(list)
     for reports in terminalreporter.stats.values():
         for report in reports:
             if getattr(report, "when", "") == "call":
-                for name, counts in report.user_properties:
+                for name, content in report.user_properties:
                     if name == COUNTS:
-                        suites[counts[0]].append(counts[1:])
+                        suites[content[0]].append(content[1:])
+                    elif name == FIGURES:
+                        figures[content[0]].append(content[1])
+    for section, lines in figures.items():
+        terminalreporter.section(section)
+        for line in sorted(lines):
+            terminalreporter.write_line(line)
     for suite, cells in suites.items():
         passed, failed = sum(cell[2] for cell in cells), sum(cell[3] for cell in cells)
         terminalreporter.section(f"goldens: {suite}: {passed} passed, {failed} failed")
