@@ -27,8 +27,8 @@ class Target(NamedTuple):
 def infer_target(loadable: Loadable, tasks: list[DlaTask | EmuTask]) -> Target:
     """What the loadable says of itself, else what fits best, by atom size and what the operations need.
 
-    Atom 8: nv_small; atom 16: nv_medium_512, the only one. Atom 32: nv_full if anything needs it, otherwise
-    nv_large.
+    Atom 8: nv_small; atom 16: nv_medium_512, the only one. Atom 32: the one whose buffer a convolution is
+    laid out for, whatever else is there; else nv_full if anything needs it, otherwise nv_large.
     """
     noted = read_source_map(loadable).target
     if noted is not None:
@@ -38,10 +38,16 @@ def infer_target(loadable: Loadable, tasks: list[DlaTask | EmuTask]) -> Target:
         return Target(CONFIGS["nv_small"], "atoms of 8 bytes")
     if atom == 16:
         return Target(CONFIGS["nv_medium_512"], "atoms of 16 bytes")
-    for task in tasks:
-        if isinstance(task, DlaTask):
-            for reason in _needs_full(task):
-                return Target(CONFIGS["nv_full"], f"atoms of 32 bytes, and {reason}")
+    accelerated = [task for task in tasks if isinstance(task, DlaTask)]
+    for name, other in (("nv_large", "nv_full"), ("nv_full", "nv_large")):
+        if any(_entries_tell(task, name, other) for task in accelerated):
+            entry = CONFIGS[name].cbuf_entry
+            return Target(
+                CONFIGS[name], f"atoms of 32 bytes, and slices laid out for {entry}-byte buffer entries"
+            )
+    for task in accelerated:
+        for reason in _needs_full(task):
+            return Target(CONFIGS["nv_full"], f"atoms of 32 bytes, and {reason}")
     return Target(CONFIGS["nv_large"], "atoms of 32 bytes, and nothing needs nv_full")
 
 
@@ -65,7 +71,7 @@ def _atom(loadable: Loadable) -> int:
 
 def _needs_full(task: DlaTask) -> Iterator[str]:
     """Reasons why a task cannot be one for nv_large."""
-    for i, (op, surface) in enumerate(zip(task.ops, task.surfaces, strict=True)):
+    for i, op in enumerate(task.ops):
         kind = task.op_type(i)
         if kind in (OpType.RUBIK, OpType.BDMA):
             yield f"{kind.name} operations"
@@ -76,10 +82,16 @@ def _needs_full(task: DlaTask) -> Iterator[str]:
                 yield "compressed weights"
             if op["batch"] > 1:
                 yield "convolutions of several images"
-            entries = int(op["entry_per_slice"])
-            large, full = (_entries(op, surface, CONFIGS[name]) for name in ("nv_large", "nv_full"))
-            if entries == full != large:
-                yield "slices laid out for 128-byte buffer entries"
+
+
+def _entries_tell(task: DlaTask, name: str, other: str) -> bool:
+    """Whether a convolution's input is laid out for the buffer of one configuration and not the other's."""
+    for i, (op, surface) in enumerate(zip(task.ops, task.surfaces, strict=True)):
+        if task.op_type(i) is OpType.CONV:
+            entries, others = (_entries(op, surface, CONFIGS[config]) for config in (name, other))
+            if int(op["entry_per_slice"]) == entries != others:
+                return True
+    return False
 
 
 def _entries(op: np.void, surface: np.void, config: Config) -> int:

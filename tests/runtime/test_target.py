@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nvdla_sim.loadable.entries import SOURCE_MAP
 from nvdla_sim.loadable.enums import ConvMode, OpType, PixelFormat, WeightFormat
 from nvdla_sim.loadable.lists import read_task
 from nvdla_sim.loadable.loadable import Blob, Loadable
-from nvdla_sim.runtime.source_map import NAME
 from nvdla_sim.runtime.target import Target, infer_target
 from tests.runtime.editing import change_network, change_node, change_op, change_surface, committed
 
@@ -77,6 +77,18 @@ def keep_only_first_operation(loadable: Loadable) -> None:
     change_node(loadable, 0, **nobody)
 
 
+def test_an_engine_that_is_not_there_does_not_outvote_the_buffer() -> None:
+    """NVIDIA's compiler makes Rubik operations for nv_large, too, which has no such engine."""
+    loadable = committed("deconv", "nv_full.int8-pf")
+    assert inferred(loadable)[0] == "nv_full"
+    change_op(loadable, 0, OpType.CONV, entry_per_slice=6)
+    change_surface(loadable, 0, OpType.CONV, src__channel=64, src__width=6)
+    assert inferred(loadable) == (
+        "nv_large",
+        "atoms of 32 bytes, and slices laid out for 64-byte buffer entries",
+    )
+
+
 def test_atom_of_16() -> None:
     loadable = committed("conv_4ch", "nv_large.int8-pf")
     output = loadable.tensors[1]
@@ -94,5 +106,5 @@ def test_older_files_call_every_atom_feature() -> None:
 def test_a_note_goes_before_everything() -> None:
     loadable = committed("conv_1ch", "nv_small.int8-pk")
     note = np.frombuffer(b'{"target": "nv_small_256"}', np.uint8)
-    loadable.blobs.append(Blob(NAME, 0, 0, (0, 0, 0), note))
+    loadable.blobs.append(Blob(SOURCE_MAP, 0, 0, (0, 0, 0), note))
     assert inferred(loadable) == ("nv_small_256", "as its compiler noted")
