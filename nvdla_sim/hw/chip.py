@@ -114,14 +114,19 @@ class Chip:
             )
 
     def pending(self) -> list[str]:
-        """One line for each enabled register group that has not run: what it waits for."""
-        lines = []
+        """What enabled register groups that have not run wait for; one line for those with the same wait."""
+        waiting: dict[tuple[int, str], list[str]] = {}
         for name, unit in self._units.items():
             for group in (0, 1):
                 if unit.enabled(group):
                     turn = f"group {unit.consumer} to run first (S_POINTER.CONSUMER)"
                     waits_for = self._waits_for(name) if group == unit.consumer else [turn]
-                    lines.append(f"{name} group {group} is enabled and waits for {', '.join(waits_for)}")
+                    waiting.setdefault((group, ", ".join(waits_for)), []).append(name)
+        lines = [
+            f"{', '.join(names)} group {group} {'is' if len(names) == 1 else 'are'} enabled and "
+            f"{'waits' if len(names) == 1 else 'wait'} for {what}"
+            for (group, what), names in waiting.items()
+        ]
         if self._copies:
             lines.append(
                 f"BDMA holds {len(self._copies)} descriptors and waits for CFG_LAUNCH0 or CFG_LAUNCH1"

@@ -49,7 +49,7 @@ def explain(
 def _line(task: DlaTask, operation: Operation, happened: Collection[tuple[int, OpEvent]]) -> str:
     index = operation.index
     if (index, OpEvent.OP_ENABLED) in happened:
-        return f"{operation} is enabled and waits for data"
+        return f"{operation} is enabled, but its units wait: see the chip's lines"
     if (index, OpEvent.OP_PROGRAMMED) not in happened:
         return f"{operation} is never programmed: {_not_taken(task, operation)}"
     edges = list(_edges_to(task, index))

@@ -180,7 +180,7 @@ def test_a_convolution_with_a_unit_that_is_not_enabled_waits_for_it(unit: str):
     bench, case = Bench(), convolution()
     enable = bench.chip.registers.address(unit, "D_OP_ENABLE")
     case = replace(case, ops=case.ops[case.ops[:, 1] != enable])
-    with pytest.raises(ProgramError, match=f"waits for {unit}"):
+    with pytest.raises(ProgramError, match=f"waits? for {unit}"):
         replay(bench, case)
     assert not bench.launches
 
@@ -222,6 +222,14 @@ def test_a_wait_that_would_never_end_says_who_waits_for_whom():
     ]
     bench.enable("SDP_RDMA")
     bench.chip.wait(SDP_DONE_0)
+
+
+def test_units_with_the_same_wait_share_a_line():
+    bench = Bench()
+    bench.enable("CDMA", "CSC", "CMAC_A")
+    assert bench.chip.pending() == [
+        "CDMA, CSC, CMAC_A group 0 are enabled and wait for SDP with FLYING_MODE = ON"
+    ]
 
 
 def test_sdp_waits_for_the_pdp_that_takes_its_stream():
