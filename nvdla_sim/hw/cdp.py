@@ -65,7 +65,7 @@ def decode(config: Config, cdp: Registers, rdma: Registers, tables: LutTables) -
     surfaces = -(-channels * item // config.atom)
     problems.require(
         not destination.overlaps_itself(surfaces, height, width, config.atom),
-        f"the destination {destination} of {width}x{height}x{channels} overlaps itself",
+        f"the destination of {width}x{height}x{channels} at {destination} overlaps itself",
     )
     lut = decode_cdp(tables, item, problems)
     problems.stop()

@@ -87,12 +87,12 @@ def decode(config: Config, pdp: Registers, rdma: Registers | None) -> PdpLayer:
         source = _source(core, group(config, "PDP_RDMA", rdma), problems)
         problems.require(
             not source.overlaps_itself(surfaces, y.size, x.size, config.atom),
-            f"the source {source} of {x.size}x{y.size}x{channels} overlaps itself",
+            f"the source of {x.size}x{y.size}x{channels} at {source} overlaps itself",
         )
     destination = core.surface("DST", "D_DST_RAM_CFG.DST_RAM_TYPE")
     problems.require(
         not destination.overlaps_itself(surfaces, y.out_size, x.out_size, config.atom),
-        f"the destination {destination} of {x.out_size}x{y.out_size}x{channels} overlaps itself",
+        f"the destination of {x.out_size}x{y.out_size}x{channels} at {destination} overlaps itself",
     )
     problems.stop()
     pads = (core[f"D_POOLING_PADDING_VALUE_{n}_CFG.PAD_VALUE_{n}X"] for n in range(1, 8))

@@ -20,6 +20,9 @@ class Surface:
     surf_stride: int
     ram_type: int
 
+    def __str__(self) -> str:
+        return f"0x{self.address:x} (lines {self.line_stride} bytes apart, surfaces {self.surf_stride})"
+
     def view(self, ports: Ports, surfaces: int, height: int, width: int, atom: int, offset: int = 0) -> Bytes:
         """Writable uint8 [surface, y, x, byte of the atom], ``offset`` bytes behind ``address``.
 

@@ -104,7 +104,11 @@ REFUSED = [
     ("nv_full", {"SDP__D_DATA_FORMAT__PROC_PRECISION": 3}, "PROC_PRECISION = reserved"),
     ("nv_full", {"SDP__D_FEATURE_MODE_CFG__BATCH_NUMBER": 1}, "batches come on the fly only"),
     ("nv_small", {"SDP__D_FEATURE_MODE_CFG__WINOGRAD": 1}, "WINOGRAD needs a convolution"),
-    ("nv_small", {"SDP__D_DST_LINE_STRIDE__DST_LINE_STRIDE": 15}, "D_DST: the 2x2x4 cube .* overlaps itself"),
+    (
+        "nv_small",
+        {"SDP__D_DST_LINE_STRIDE__DST_LINE_STRIDE": 15},
+        r"D_DST: the 2x2x4 cube at 0x0 \(lines 15 bytes apart, surfaces 32\) overlaps itself",
+    ),
     ("nv_small", {"SDP_RDMA__D_SRC_LINE_STRIDE__SRC_LINE_STRIDE": 0}, "D_SRC: the 2x2x4 cube .* overlaps"),
     ("nv_small", {"SDP_RDMA__D_BRDMA_CFG__BRDMA_DISABLE": 0}, "BRDMA fetches operands that BS does not take"),
     ("nv_small", BS_FROM_MEMORY | {"SDP_RDMA__D_BRDMA_CFG__BRDMA_DISABLE": 1}, "BRDMA is disabled"),
