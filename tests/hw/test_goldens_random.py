@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nvdla_sim.errors import NvdlaError, UnsupportedError
+from nvdla_sim.errors import NvdlaError, ProgramError, UnsupportedError
+from nvdla_sim.hw.config import CONFIGS
 from tests.shared import COMMITTED_GOLDENS, golden_paths
 from tools.golden_programs import WAIT, WRITE, Case, Engine, load, play
 from tools.trace import engine_named
@@ -19,6 +20,7 @@ from tools.trace import engine_named
 SELECTION = sorted((COMMITTED_GOLDENS / "random").glob("*.npz"))
 PROGRAMS = golden_paths("random/*.npz") + golden_paths("traces/*.npz")
 ILLEGAL = golden_paths("random/refused/illegal.*.jsonl")
+HANGING = golden_paths("random/refused/nv_full.sdp_mix.jsonl")
 
 ENGINES = ("reference", "kernels")
 
@@ -92,6 +94,21 @@ def test_illegal_programs(path: Path, engine: str, count_goldens: Count) -> None
     config = path.stem.split(".")[1]
     count_goldens(f"illegal register programs, {engine}", "all units", config, passed, len(wrong))
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("path", HANGING, ids=lambda path: path.stem)
+def test_programs_that_hang_the_chip(path: Path, engine: str, count_goldens: Count) -> None:
+    """int16 to int8 with an odd number of surfaces, each program refused for what the chip dies of."""
+    config, name, _ = path.name.split(".")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert rows
+    for row in rows:
+        ops = np.array(row["ops"], np.uint32)
+        case = Case(row["name"], CONFIGS[config], name, ops, inputs=(), outputs=())
+        with pytest.raises(ProgramError, match="int16 to int8 output takes pairs of surfaces"):
+            play(case, engine_named(engine))
+    count_goldens(f"hanging register programs, {engine}", name, config, len(rows), 0)
 
 
 def patched(case: Case, patch: list[list[Any]]) -> Case:
