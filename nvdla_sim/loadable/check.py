@@ -23,6 +23,7 @@ _MAX_TOLD = 20  # lines of one message
 
 MAX_ENTRIES = 1 << 16  # ids are 16 bits
 MAX_TASKS = 1 << 10  # every change from accelerator to CPU and back makes one
+MAX_BOUND = 1 << 8  # network inputs, or outputs
 MAX_TASK_ADDRESSES = 6144  # the kernel driver's limit
 MAX_MEMORY = 1 << 32  # bytes; more than a 32-bit chip can address, and twice the compiler's pools
 
@@ -114,7 +115,9 @@ def _contents(memory: MemoryEntry, sizes: dict[str, int]) -> Iterator[str]:
 def _bindings(loadable: Loadable, direction: MemoryFlags) -> Iterator[str]:
     bound = [memory for memory in loadable.memories if memory.flags & direction]
     ids = sorted(memory.bind_id for memory in bound)
-    if ids != list(range(len(ids))):
+    if len(bound) > MAX_BOUND:
+        yield f"there are {len(bound)} {direction.name}s, at most {MAX_BOUND} are allowed"
+    elif ids != list(range(len(ids))):
         yield f"the {direction.name}s are bound to {ids}, not to 0..{len(ids) - 1} without gap or repetition"
     for memory in bound:
         if memory.tensor_desc_id >= len(loadable.tensors):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nvdla_sim.errors import ImageError, LoadableError
 from nvdla_sim.hw.config import Config, config_named
 from nvdla_sim.hw.formats import Int8
+from nvdla_sim.hw.launch import Launch
 from nvdla_sim.hw.memory import Bytes
 from nvdla_sim.loadable.enums import MemoryFlags
 from nvdla_sim.loadable.lists import DlaTask, EmuTask, read_tasks
@@ -24,7 +25,7 @@ from nvdla_sim.runtime.buffers import Buffers, bound_memories
 from nvdla_sim.runtime.channels import pixel_channels
 from nvdla_sim.runtime.image import read_picture
 from nvdla_sim.runtime.intermediate import reader
-from nvdla_sim.runtime.plan import executable, resolve, written
+from nvdla_sim.runtime.plan import Steps, executable, resolve, written
 from nvdla_sim.runtime.source_map import read_source_map
 from nvdla_sim.runtime.target import infer_target
 from nvdla_sim.runtime.tensor import PIXEL_BYTES, check_input, check_output, is_image, read, write
@@ -75,7 +76,6 @@ class Runtime:
         self.inputs = bound_ports(loadable, self._buffers, self.config, MemoryFlags.INPUT)
         self.outputs = bound_ports(loadable, self._buffers, self.config, MemoryFlags.OUTPUT)
         executed = list(zip(loadable.tasks, tasks, strict=True))
-        self._colours = [_colours(loadable, executed, self._buffers, port) for port in self.inputs]
         notes = read_source_map(loadable)
         self._scales = [
             notes.scales.get(port.tensor.name) or _cpu_scale(loadable, executed, port)
@@ -85,6 +85,7 @@ class Runtime:
         given = [(port.address, port.raw.size) for port in self.inputs]
         self._runs = executable(self.config, steps, self._buffers.ports, given)
         self._restore = self._buffers.first_state(written(self.config, steps))
+        self._colours = [_colours(steps, self._buffers, port) for port in self.inputs]
         self._cubes = notes.cubes
 
     def run(
@@ -178,18 +179,12 @@ def bound_ports(loadable: Loadable, buffers: Buffers, config: Config, direction:
     return ports
 
 
-def _colours(
-    loadable: Loadable, executed: list[tuple[Task, DlaTask | EmuTask]], buffers: Buffers, port: Port
-) -> int:
+def _colours(steps: Steps, buffers: Buffers, port: Port) -> int:
     """Channels that a picture for an input of pixels must have: 1 grey, 3 colour; 0 where that is unknown."""
     if not is_image(port.tensor):
         return 0
-    read_ones = [
-        pixel_channels(loadable, entry, task, buffers, port.memory)
-        for entry, task in executed
-        if isinstance(task, DlaTask)
-    ]
-    channels = max(read_ones, default=0)
+    layers = [step.conv for step in steps if isinstance(step, Launch) and step.conv is not None]
+    channels = pixel_channels(layers, buffers.ports, port.address, port.raw.size)
     return min(channels, 1) if channels < 2 else 3
 
 

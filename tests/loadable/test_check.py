@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,12 @@ def _two_inputs_with_one_number(x: Loadable) -> None:
     x.memories[ACTIVATIONS].flags |= 4
 
 
+def _many_inputs(x: Loadable) -> None:
+    first = len(x.memories)
+    more = [replace(x.memories[INPUT], id=first + i, bind_id=1 + i) for i in range(256)]
+    x.memories += more
+
+
 def _overlap(x: Loadable) -> None:
     memory = x.memories[CONSTANTS]
     memory.contents, memory.offsets = ["tb-0"] * 33, [0] * 33
@@ -54,6 +61,7 @@ RULES: list[tuple[Callable[[Loadable], object], str]] = [
     (lambda x: setattr(x.memories[0], "size", MAX_MEMORY), f"at most {MAX_MEMORY} are allowed"),
     (_output_gap, "the OUTPUTs are bound to [1]"),
     (_two_inputs_with_one_number, "the INPUTs are bound to [0, 0]"),
+    (_many_inputs, "there are 257 INPUTs, at most 256 are allowed"),
     (lambda x: setattr(x.memories[INPUT], "tensor_desc_id", 2), "tensor 2 of INPUT 0"),
     (lambda x: setattr(x.addresses[1], "mem_id", 99), "address 1: memory 99"),
     (lambda x: setattr(x.addresses[1], "offset", 4097), "address 1: offset 4097 is outside memory 1"),

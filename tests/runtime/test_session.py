@@ -10,7 +10,7 @@ from PIL import Image
 
 from nvdla_sim.errors import ImageError, LoadableError, NvdlaError, OptionError, ProgramError
 from nvdla_sim.loadable.entries import SOURCE_MAP
-from nvdla_sim.loadable.enums import DataCategory, OpType
+from nvdla_sim.loadable.enums import DataCategory, MemType, OpType
 from nvdla_sim.loadable.lists import read_task
 from nvdla_sim.loadable.loadable import Blob, Loadable
 from nvdla_sim.runtime.session import Runtime
@@ -187,3 +187,10 @@ def test_int16_is_refused_where_the_chip_has_none() -> None:
     change_op(loadable, 0, OpType.CONV, in_precision=1, out_precision=1)
     with pytest.raises(NvdlaError, match="nv_small has only INT8"):
         Runtime(loadable, "nv_small")
+
+
+def test_pixels_on_the_fly_are_refused_whatever_their_address() -> None:
+    loadable = grey_net()
+    change_surface(loadable, 0, OpType.CONV, src__type=MemType.HW, src__address=30000)
+    with pytest.raises(LoadableError, match="task 0 uses entry 30000 of its address list"):
+        Runtime(loadable)
