@@ -76,7 +76,7 @@ def compile_graph(
 
     lowering = Lowering(config, graph, scales, quantization == "per-filter", images)
     _refuse(target, _lower(steps, lowering, progress))
-    program = lowering.program
+    program = lowering.finished()
 
     pool_size = allocate(program, PROFILES[profile].reuse_memory)
     return emit(program, schedule(program.units), pool_size, config)
@@ -111,7 +111,8 @@ def _lower(steps: Sequence[Step], lowering: Lowering, progress: Progress | None)
             LOWER[type(step.head.op)](step, lowering)
         except UnsupportedError as problem:
             found.append(str(problem))
-            lowering.destination(step.output)  # so that the steps behind it can be looked at as well
+            for name in step.outputs:  # so that the steps behind it can be looked at as well
+                lowering.destination(name)
         if progress:
             progress(done + 1, len(steps))
     return found

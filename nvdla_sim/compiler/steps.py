@@ -30,6 +30,11 @@ class Step:
         """The tensor that is written; those between head and last never exist in memory."""
         return (self.head, *self.followers)[-1].outputs[0]
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """All tensors that are written: a single node can have several outputs."""
+        return (self.head, *self.followers)[-1].outputs
+
     def apart(self) -> tuple[Step, Step]:
         """The head alone, and its followers as a step of their own."""
         return Step(self.head), Step(self.followers[0], self.followers[1:])

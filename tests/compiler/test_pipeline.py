@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from nvdla_sim.calib.table import Table
+from nvdla_sim.compiler.constraints import RULES
+from nvdla_sim.compiler.lower import LOWER
 from nvdla_sim.compiler.pipeline import compile_graph
 from nvdla_sim.errors import CalibrationError, OptionError, UnsupportedError
 from nvdla_sim.graph.graph import Graph
@@ -164,3 +166,19 @@ def test_an_output_that_renames_the_input_is_a_copy() -> None:
     graph.outputs = ("drop", "relu")
     loadable = compile_graph(graph, Table({"data": 1.0, "relu": 1.0}), "nv_small")
     assert [tensor.name for tensor in loadable.tensors] == ["data", "drop", "relu"]
+
+
+def test_outputs_are_bound_in_the_order_of_the_graph() -> None:
+    graph = Graph("net")
+    graph.add_input("data", (3, 4, 4))
+    first = add(graph, "first", Convolution(5, (1, 1)), "data")
+    second = add(graph, "second", Convolution(6, (1, 1)), "data")
+    graph.outputs = (second, first)
+    loadable = compile_graph(graph, Table({"data": 1.0, "first": 1.0, "second": 1.0}), "nv_small")
+    bound = {m.bind_id: m.tensor_desc_id for m in loadable.memories if m.flags & MemoryFlags.OUTPUT}
+    assert [loadable.tensors[bound[i]].name for i in range(2)] == ["second", "first"]
+
+
+def test_every_rule_has_an_operator_and_every_operator_its_rules() -> None:
+    assert RULES.keys() == LOWER.keys()
+    assert all(rule.__doc__ for rules in RULES.values() for rule in rules)

@@ -85,6 +85,7 @@ class Lowering:
         self.per_filter = per_filter
         self.program = Program()
         self.tensors = self.program.tensors
+        self._outputs: dict[str, Port] = {}
         self.permuted: dict[str, tuple[str, Order]] = {}  # tensors that exist in another order only
         self.joints: dict[str, JointBuffer] = {}  # by the concatenated tensors
         self.places: dict[str, JointBuffer] = {}  # by the parts that are written straight there
@@ -96,6 +97,11 @@ class Lowering:
     def emit(self, *unit: Op) -> None:
         """Append operations that run together."""
         self.program.units.append(unit)
+
+    def finished(self) -> Program:
+        """The program, once every output is written."""
+        self.program.outputs = [self._outputs[name] for name in self.graph.outputs]
+        return self.program
 
     def destination(self, name: str, lanes: IntArray | None = None) -> Tensor:
         """Memory for the graph's tensor ``name``; from here on it is there. An output has no ``lanes``."""
@@ -119,7 +125,7 @@ class Lowering:
         self.tensors[name] = tensor
         channels = self.graph.tensors[name].chw[0]
         port = Port(self.graph.tensors[name].blob, channels, tensor.cube, float(tensor.scale))
-        self.program.outputs.append(port)
+        self._outputs[name] = port
 
     def unpermuted(self, name: str) -> tuple[str, Order]:
         """The tensor that is in memory, and the order of its axes in which ``name`` has the elements."""
