@@ -108,11 +108,7 @@ def reference(config: Config, layer: CdpLayer, ports: Ports, counters: dict[str,
     exact = round_shift((m - layer.out_offset) * layer.out_scale, layer.out_shift)
     result = saturate(exact, bits)
     counters["CDP.D_OUT_SATURATION"] = int(np.count_nonzero(result != exact))
-    counters["CDP.D_PERF_LUT_UFLOW"] = counts.underflow
-    counters["CDP.D_PERF_LUT_OFLOW"] = counts.overflow
-    counters["CDP.D_PERF_LUT_HYBRID"] = counts.hybrid
-    counters["CDP.D_PERF_LUT_LE_HIT"] = counts.le_hit
-    counters["CDP.D_PERF_LUT_LO_HIT"] = counts.lo_hit
+    counters |= counts.registers("CDP")
     layer.destination.write(ports, result, config.atom, layer.itemsize)
 
 

@@ -75,6 +75,9 @@ class Lut:
     lo_on_hybrid: bool
 
 
+_COUNTERS = ("UFLOW", "OFLOW", "HYBRID", "LE_HIT", "LO_HIT")
+
+
 class LutCounts(NamedTuple):
     """How many values were answered how, as the engine's performance counters tell it."""
 
@@ -83,6 +86,10 @@ class LutCounts(NamedTuple):
     hybrid: int
     le_hit: int
     lo_hit: int
+
+    def registers(self, unit: str) -> dict[str, int]:
+        """The unit's counters that hold them, "UNIT.REGISTER" -> value."""
+        return {f"{unit}.D_PERF_LUT_{name}": count for name, count in zip(_COUNTERS, self, strict=True)}
 
 
 def decode_sdp(tables: LutTables, problems: Problems) -> Lut:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.fixed_point import round_shift, sign_extend, wrap
 from nvdla_sim.hw.memory import Ports
-from nvdla_sim.hw.program import Group, Problems, Registers, group, itemsize
+from nvdla_sim.hw.program import Group, Problems, Registers, group, itemsize, require_same
 from nvdla_sim.hw.surface import Surface
 
 Int64 = NDArray[np.int64]
@@ -196,10 +196,7 @@ def _source(core: Group, read: Group, problems: Problems) -> Surface:
     if core["D_OPERATION_MODE_CFG.SPLIT_NUM"] > 0:  # only then the read DMA takes part in the geometry
         same += ["D_POOLING_KERNEL_CFG.KERNEL_WIDTH", "D_POOLING_KERNEL_CFG.KERNEL_STRIDE_WIDTH"]
         same += [f"D_PARTIAL_WIDTH_IN.PARTIAL_WIDTH_IN_{part}" for part in ("FIRST", "MID", "LAST")]
-    for field in same:
-        problems.require(
-            read[field] == core[field], f"{field}: PDP_RDMA has {read[field]}, PDP {core[field]}"
-        )
+    require_same(read, core, same, problems)
     return read.surface("SRC", "D_SRC_RAM_CFG.SRC_RAM_TYPE")
 
 

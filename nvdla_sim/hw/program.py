@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from nvdla_sim.errors import ProgramError, UnsupportedError, listed
 from nvdla_sim.hw.config import Config
@@ -71,6 +71,15 @@ class Group:
             self.stride(f"D_{name}_LINE_STRIDE", f"{name}_LINE_STRIDE"),
             self.stride(f"D_{name}_SURFACE_STRIDE", f"{name}_SURFACE_STRIDE"),
             self[ram_type],
+        )
+
+
+def require_same(read: Group, core: Group, fields: Iterable[str], problems: Problems) -> None:
+    """A read DMA and its engine must be programmed alike."""
+    for field in fields:
+        problems.require(
+            read[field] == core[field],
+            f"{field}: {read.unit} has {read[field]}, {core.unit} {core[field]}",
         )
 
 

@@ -116,11 +116,7 @@ def y_stage(
     if stage.lut is not None:
         v, counts = lookup_sdp(stage.lut, v)
         if count_lut:
-            counters["SDP.D_PERF_LUT_UFLOW"] = counts.underflow
-            counters["SDP.D_PERF_LUT_OFLOW"] = counts.overflow
-            counters["SDP.D_PERF_LUT_HYBRID"] = counts.hybrid
-            counters["SDP.D_PERF_LUT_LE_HIT"] = counts.le_hit
-            counters["SDP.D_PERF_LUT_LO_HIT"] = counts.lo_hit
+            counters |= counts.registers("SDP")
     return v
 
 

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.lut import Lut, LutTables, decode_sdp
-from nvdla_sim.hw.program import Group, Problems, Registers, group, itemsize
+from nvdla_sim.hw.program import Group, Problems, Registers, group, itemsize, require_same
 from nvdla_sim.hw.surface import Surface
 
 
@@ -179,10 +179,7 @@ def _compare(program: _Program, read: Group) -> None:
     core = program.core
     sizes = ("D_DATA_CUBE_WIDTH.WIDTH", "D_DATA_CUBE_HEIGHT.HEIGHT", "D_DATA_CUBE_CHANNEL.CHANNEL")
     modes = (f"D_FEATURE_MODE_CFG.{name}" for name in ("FLYING_MODE", "WINOGRAD", "BATCH_NUMBER"))
-    for field in (*sizes, *modes):
-        program.problems.require(
-            read[field] == core[field], f"{field}: SDP_RDMA has {read[field]}, SDP {core[field]}"
-        )
+    require_same(read, core, (*sizes, *modes), program.problems)
     code = read["D_FEATURE_MODE_CFG.PROC_PRECISION"]
     read_itemsize = itemsize(program.config, code, "SDP_RDMA PROC_PRECISION", program.problems)
     program.problems.require(
