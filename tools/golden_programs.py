@@ -71,6 +71,9 @@ class Case:
 def load(path: Path, match: str = "*") -> list[Case]:
     """The cases of one file whose name fits the shell pattern; ``ProgramError`` if it is no such file."""
     try:
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):  # numpy would speak of pickles
+                raise zipfile.BadZipFile("it is no npz archive")
         with np.load(path) as arrays:
             rows = [row for row in json.loads(bytes(arrays["meta"])) if fnmatch.fnmatch(row["name"], match)]
             if not rows:

@@ -47,12 +47,16 @@ def goldens(folder: Path, match: str, engine: Engine) -> Iterator[tuple[str, lis
     files = sorted(folder.glob("*.npz"))
     if not files:
         raise OptionError(f"{folder} holds no golden programs (*.npz)")
+    found = False
     for case in (case for path in files for case in load(path, match)):
+        found = True
         try:
             yield case.name, play(case, engine)
         except NvdlaError as problem:
             refused = case.fp16 and isinstance(problem, UnsupportedError)
             yield case.name, [UNSUPPORTED if refused else str(problem)]
+    if not found:
+        raise OptionError(f"{folder} holds no program named {match}")
 
 
 def texts(paths: list[Path], target: str, engine: Engine) -> Iterator[tuple[str, list[str]]]:

@@ -55,6 +55,7 @@ def test_text_traces_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (["x.cfg"], "give --target"),
         (["x.cfg", "--target", "nv_smal"], 'did you mean "nv_small"'),
         (["--goldens", "/nowhere"], "/nowhere holds no golden programs"),
+        (["--goldens", str(SELECTION), "--match", "nothing*"], "holds no program named nothing*"),
     ],
 )
 def test_wrong_requests_are_explained(words: list[str], message: str, capsys: pytest.CaptureFixture[str]):
