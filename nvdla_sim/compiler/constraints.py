@@ -16,6 +16,7 @@ from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.operator import Operator, shape_text
 from nvdla_sim.graph.ops.absval import AbsVal
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
+from nvdla_sim.graph.ops.bias import Bias
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
@@ -109,6 +110,12 @@ def interp_factor(node: Node, graph: Graph) -> str:
     return "" if whole else f"{shape_text(sizes)} to {shape_text(outputs)}"
 
 
+def eltwise_coefficients(node: Node, graph: Graph) -> str:
+    """An Eltwise SUM has a coefficient other than 0."""
+    coeff = _attribute(node, "coeff")
+    return f"coeff {coeff}" if coeff and not any(coeff) else ""
+
+
 def concat_axis(node: Node, graph: Graph) -> str:
     """A Concat joins channels: axis 1."""
     axis = _attribute(node, "axis")
@@ -155,13 +162,14 @@ def pooling_stride(node: Node, graph: Graph) -> str:
     return _beyond(node, "stride", 8)
 
 
-def scale_channels(node: Node, graph: Graph) -> str:
-    """A Scale or Bias has one factor or summand for each channel, or one for all."""
+def scale_shape(node: Node, graph: Graph) -> str:
+    """A Scale or Bias has one number, one for each channel or one for each element; a bottom each channel's."""
     if len(node.inputs) == 2:
         shape, factor = (graph.tensors[name].chw for name in node.inputs)
         return f"{shape_text(factor)} for {shape_text(shape)}" if factor != (shape[0], 1, 1) else ""
     axis, axes = _attribute(node, "axis"), _attribute(node, "num_axes")
-    return f"axis {axis}, num_axes {axes}" if axes and (axis, axes) != (1, 1) else ""
+    rank = len(graph.tensors[node.inputs[0]].shape)
+    return "" if axes == 0 or (axis == 1 and axes in (1, rank)) else f"axis {axis}, num_axes {axes}"
 
 
 def lrn_window(node: Node, graph: Graph) -> str:
@@ -195,6 +203,7 @@ def _attribute(node: Node, name: str) -> Any:
 RULES: dict[type[Operator], tuple[Rule, ...]] = {
     AbsVal: (),
     BatchNorm: (),
+    Bias: (scale_shape,),
     Clip: (),
     Concat: (concat_axis,),
     Convolution: (
@@ -207,7 +216,7 @@ RULES: dict[type[Operator], tuple[Rule, ...]] = {
     Deconvolution: (deconvolution_kernel, deconvolution_pad),
     Dropout: (),
     ELU: (),
-    Eltwise: (),
+    Eltwise: (eltwise_coefficients,),
     Exp: (),
     Flatten: (),
     InnerProduct: (inner_product_axis, inner_product_input),
@@ -221,7 +230,7 @@ RULES: dict[type[Operator], tuple[Rule, ...]] = {
     ReLU: (),
     ReLU6: (),
     Reshape: (reshape_vector,),
-    Scale: (scale_channels,),
+    Scale: (scale_shape,),
     ShuffleChannel: (),
     Sigmoid: (),
     Slice: (),

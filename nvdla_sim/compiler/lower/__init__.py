@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from nvdla_sim.compiler.lower import (
     batch_norm,
+    bias,
     concat,
     convolution,
     crop,
@@ -30,6 +31,7 @@ from nvdla_sim.compiler.steps import Step
 from nvdla_sim.graph.operator import Operator
 from nvdla_sim.graph.ops.absval import AbsVal
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
+from nvdla_sim.graph.ops.bias import Bias
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
@@ -62,6 +64,7 @@ from nvdla_sim.graph.ops.upsample import Upsample
 LOWER: dict[type[Operator], Callable[[Step, Lowering], None]] = {
     AbsVal: unary.lower,
     BatchNorm: batch_norm.lower,
+    Bias: bias.lower,
     Clip: fused.lower,
     Concat: concat.lower,
     Convolution: convolution.lower,

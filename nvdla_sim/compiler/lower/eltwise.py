@@ -95,12 +95,17 @@ def _combine(
     if op.operation == "PROD":
         factor = values.in_scale * step / scale
         return Post(Stage(mul=operand.cube, act=act), out=Converter(*multiplier(float(factor), values.what)))
+    return sum_post(values, Stage(alu=operand.cube, function=FUNCTIONS[op.operation], act=act), step, scale)
+
+
+def sum_post(values: Values, operand: Stage, step: np.float32, scale: np.float32) -> Post:
+    """``values`` and the ``operand`` of X2, whose 1 is worth ``step``, to int8 of the ``scale``."""
     shift = SHIFT
     while shift and not values.fits(step / np.float32(1 << shift)):
         shift -= 1
     fine = step / np.float32(1 << shift)
-    x2 = Stage(alu=operand.cube, function=FUNCTIONS[op.operation], shift=shift, act=act)
-    return Post(values.rescale(fine), x2, Converter(*multiplier(float(fine / scale), values.what)))
+    out = Converter(*multiplier(float(fine / scale), values.what))
+    return Post(values.rescale(fine), replace(operand, shift=shift), out)
 
 
 def same_lanes(a: Tensor, b: Tensor) -> bool:

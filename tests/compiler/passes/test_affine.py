@@ -75,6 +75,18 @@ def test_alone_they_are_one_operation(target, chain) -> None:
     assert result.worst < (1.1 if chain[0].kind == "BatchNorm" and len(chain) < 3 else 0.52)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("op", [Scale(num_axes=3), Scale(num_axes=3, bias=True), Bias(num_axes=3)], ids=str)
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_number_for_each_element(target, op, behind) -> None:
+    net = Net()
+    x = net.input((11, 5, 4))
+    if behind:
+        x = net.add(Pooling("MAX", (1, 1)), x)
+    net.add(op, x)
+    assert run(net, target).worst < 0.52
+
+
 def test_a_channel_without_weight_keeps_its_offset() -> None:
     net = Net()
     x = net.add(Convolution(4, (1, 1)), net.input((3, 4, 4)), name="conv")
@@ -91,6 +103,15 @@ def test_two_readers_keep_the_layer_apart() -> None:
     result = run(net)
     assert layers(result) == ["conv", "conv", "bn", "pool"]
     assert result.worst < 2
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_bias_from_another_layer(target) -> None:
+    net = Net()
+    data = net.input((11, 4, 4))
+    summand = net.add(Flatten(), net.add(Pooling("AVE", (4, 4)), data))
+    net.add(Bias(axis=0), data, summand)
+    assert run(net, target).worst < 0.8
 
 
 def test_a_weight_from_another_layer_scales_channels() -> None:
