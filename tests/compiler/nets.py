@@ -1,8 +1,9 @@
-"""The golden nets compiled by us, and where their parts are."""
+"""The golden nets compiled by us, and where their parts are: the committed ones, and all where they are."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from nvdla_sim.caffe.importer import load_caffe
 from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.pipeline import compile_graph
 from nvdla_sim.loadable.loadable import Loadable
-from tests.shared import golden_paths
+from tests.shared import COMMITTED_GOLDENS, golden_paths
 
 MODES = {"pk": "per-kernel", "pf": "per-filter"}
 
@@ -18,6 +19,7 @@ MODES = {"pk": "per-kernel", "pf": "per-filter"}
 class Case(NamedTuple):
     """One of the real compiler's loadables and how it was made."""
 
+    root: str  # "committed" or "shared"
     real: Path
     net: str
     config: str
@@ -26,7 +28,7 @@ class Case(NamedTuple):
 
     @property
     def name(self) -> str:
-        return f"{self.net}/{self.real.name}"
+        return f"{self.root}-{self.net}/{self.real.name}"
 
     def compile(self, **options: str) -> Loadable:
         """Our loadable of the same net with the same options, ``options`` instead where given."""
@@ -51,12 +53,17 @@ class Case(NamedTuple):
 def cases() -> list[Case]:
     """Every real loadable of the nets whose caffemodel is there, but for those of two images at once."""
     found = []
-    for path in golden_paths("loadables/*/*.nvdla"):
+    for root, path in _real_loadables():
         match = re.fullmatch(r"(nv_\w+)\.int8-(p[kf])(?:\.(\w+))?\.nvdla", path.name)
         if match and match[3] != "b2" and (path.parent / "net.caffemodel").exists():
-            found.append(Case(path, path.parent.name, match[1], MODES[match[2]], match[3] or ""))
+            found.append(Case(root, path, path.parent.name, match[1], MODES[match[2]], match[3] or ""))
     for path in golden_paths("lenet-mnist/loadables/*.nvdla"):
         match = re.fullmatch(r"lenet\.(nv_\w+)\.(per-\w+)(?:\.(nchw))?\.nvdla", path.name)
         if match:
-            found.append(Case(path, "lenet-mnist", match[1], match[2], match[3] or ""))
+            found.append(Case("shared", path, "lenet-mnist", match[1], match[2], match[3] or ""))
     return found
+
+
+def _real_loadables() -> Iterator[tuple[str, Path]]:
+    yield from (("committed", path) for path in sorted(COMMITTED_GOLDENS.glob("loadables/*/*.nvdla")))
+    yield from (("shared", path) for path in golden_paths("loadables/*/*.nvdla"))

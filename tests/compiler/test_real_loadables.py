@@ -1,16 +1,24 @@
-"""Our loadables beside the real compiler's: the same operations with the same integers.
+"""Our loadables beside the real compiler's: the same operations with the same integers, the same outputs.
 
-Weights, operands, multipliers, shifts, windows and sizes are compared, operation by operation. Nets where the
-real compiler is wrong, or where ours does something else on purpose, are named with the reason.
+Weights, operands, multipliers, shifts, windows and sizes are compared, operation by operation, and what the
+chip makes of every recorded input. Nets where the real compiler is wrong, or where ours does something else
+on purpose, are named with the reason.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from nvdla_sim.loadable.enums import MemoryFlags
 from nvdla_sim.loadable.loadable import Loadable
+from nvdla_sim.runtime.buffers import bound_memories
+from nvdla_sim.runtime.dimg import text_dump
+from nvdla_sim.runtime.session import Runtime
 from tests.compiler.decoded import operations
 from tests.compiler.nets import Case, cases
+from tests.runtime.goldens import loadables, value
 
 SAME = {
     "bn_only", "conv_1ch", "conv_4ch", "conv_bias", "conv_bias_bn_scale", "conv_bn", "conv_bn_scale_relu",
@@ -47,3 +55,26 @@ def test_same_operations(case: Case) -> None:
         assert ours == real
     else:
         assert ours != real
+
+
+RUNS = {recorded.path: recorded.runs for recorded in loadables()}
+RAN = [case for case in CASES if known_difference(case) is None and RUNS.get(case.real)]
+
+
+@pytest.mark.parametrize("case", RAN, ids=lambda case: case.name)
+def test_same_outputs(case: Case, count_goldens: Callable[[str, str, str, int, int], None]) -> None:
+    """By the outputs' names: ours are in the net's order, the real compiler's are in an order of its own."""
+    real = Loadable.load(case.real)
+    names = [real.tensors[memory.tensor_desc_id].name for memory in bound_memories(real, MemoryFlags.OUTPUT)]
+    runtime = Runtime(case.compile(), case.config)
+    wrong, count = [], 0
+    for inputs, outputs in RUNS[case.real]:
+        results = {result.name: result for result in runtime.run([value(path) for path in inputs])}
+        for name, output in zip(names, outputs, strict=True):
+            count += 1
+            if text_dump(results[name].values) != output.read_bytes():
+                wrong.append(output.name)
+    if case.root == "shared":
+        suite = "outputs of the real stack, compiled here"
+        count_goldens(suite, case.config, case.mode, count - len(wrong), len(wrong))
+    assert not wrong
