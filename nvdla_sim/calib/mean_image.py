@@ -9,6 +9,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from nvdla_sim.caffe.caffe_pb2 import Blob
+from nvdla_sim.calib.npz import map_npy
 from nvdla_sim.errors import ImageError
 from nvdla_sim.files import read_bytes
 from nvdla_sim.graph.operator import Array
@@ -18,10 +19,10 @@ def read_mean_image(path: str | os.PathLike[str]) -> Array:
     """float32 CHW; ``ImageError`` when the file is damaged or of another kind."""
     where = f"mean image {os.fspath(path)}"
     if os.fspath(path).endswith(".npy"):
-        try:
-            values = np.array(np.load(path, mmap_mode="r", allow_pickle=False), np.float32)
-        except (OSError, ValueError, EOFError) as problem:
-            raise ImageError(f"{where}: not a readable .npy file of numbers ({problem})") from None
+        stored = map_npy(path, ImageError, "mean image")
+        if stored.dtype.kind not in "fiu":
+            raise ImageError(f"{where}: holds {stored.dtype}, no numbers")
+        values = np.array(stored, np.float32)
     else:
         values = _blob(read_bytes(path, ImageError, "mean image"), where)
     while values.ndim > 3 and values.shape[0] == 1:

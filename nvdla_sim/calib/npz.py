@@ -1,4 +1,4 @@
-"""Reading .npz files of which nothing is known yet."""
+"""Reading .npy and .npz files of which nothing is known yet."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ from numpy.typing import NDArray
 from nvdla_sim.errors import NvdlaError
 
 MAX_BYTES = 4 << 30
+
+
+def map_npy(path: str | os.PathLike[str], error: type[NvdlaError], what: str) -> NDArray[Any]:
+    """The array in a .npy file; ``error`` naming ``what`` and the path when it is damaged.
+
+    It is mapped, so that a header cannot ask for more than the file has.
+    """
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, EOFError, OverflowError) as problem:
+        raise error(f"{what} {os.fspath(path)}: not a readable .npy file of numbers ({problem})") from None
 
 
 def read_npz(path: str | os.PathLike[str], error: type[NvdlaError], what: str) -> dict[str, NDArray[Any]]:

@@ -87,7 +87,8 @@ class Preprocess:
             raise OptionError("resize and resize_side exclude each other")
         if not (np.isfinite(normalize) and normalize > 0):
             raise OptionError(f"normalize {normalize:g} must be above 0")
-        for what, size in (("resize", resize), ("resize_side", (resize_side or 1,)), ("crop", crop)):
+        sides = None if resize_side is None else (resize_side,)
+        for what, size in (("resize", resize), ("resize_side", sides), ("crop", crop)):
             if size is not None and min(size) < 1:
                 raise OptionError(f"{what} {'x'.join(map(str, size))} must be at least 1")
         sizing: list[Step] = []
@@ -112,8 +113,10 @@ class Preprocess:
 
 def quantize_input(values: Array, scale: float) -> NDArray[np.int8]:
     """``clamp(floor(x / scale + 1/2), -128, 127)``: what an int8 net with this input scale is fed."""
-    steps = np.floor(values.astype(np.float64) / scale + 0.5)
-    return np.clip(steps, -128, 127).astype(np.int8)
+    steps = values.astype(np.float64) / scale
+    below = np.floor(steps)
+    # not floor(steps + 0.5): that sum would be rounded too
+    return np.clip(below + (steps - below >= 0.5), -128, 127).astype(np.int8)
 
 
 def _fixed_order(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvdla_sim.calib.datasets.dataset import Dataset, Sample
-from nvdla_sim.calib.npz import read_npz
+from nvdla_sim.calib.npz import map_npy, read_npz
 from nvdla_sim.errors import ImageError
 
 IMAGES = ("images", "data", "input", "x")
@@ -53,12 +53,7 @@ class Arrays(Dataset):
 
 def npy_file(path: Path) -> Arrays:
     """``ImageError`` when the file is damaged or holds something else."""
-    try:
-        # mapped, so that a header cannot ask for more than the file has
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as problem:
-        raise ImageError(f"{path}: not a readable .npy file of numbers ({problem})") from None
-    return Arrays(str(path), images, None)
+    return Arrays(str(path), map_npy(path, ImageError, "images"), None)
 
 
 def npz_file(path: Path) -> Arrays:
