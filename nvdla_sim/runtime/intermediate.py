@@ -23,10 +23,10 @@ def reader(loadable: Loadable, cube: NotedCube, buffers: Buffers, config: Config
     channels = sum(count for _, count in cube.lanes)
     atom, size = config.atom, (cube.height, cube.width)
     extent = feature_extent(lanes, *size, atom, cube.line, cube.surf)
-    sizes = {memory.id: memory.size for memory in loadable.memories}
+    room = loadable.memories[cube.memory].size if cube.memory < len(loadable.memories) else 0
     packed = round_up(lanes, atom) * cube.height * cube.width
     # a cube that takes less room than it has elements would be a way to ask for any amount of memory
-    if cube.offset + extent > sizes.get(cube.memory, 0) or packed > extent or channels > lanes:
+    if cube.offset + extent > room or packed > extent or channels > lanes:
         raise LoadableError(
             f'{loadable.name}: tensor "{cube.tensor}" is noted as {channels}x{cube.height}x{cube.width} at '
             f"byte {cube.offset} of memory {cube.memory}, where it does not fit"

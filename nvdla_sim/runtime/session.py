@@ -6,6 +6,7 @@ Source: compiler-facts 1.5.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -111,11 +112,13 @@ class Runtime:
         of our own compiler tells them: of another one there are none. ``ImageError`` as ``run``,
         ``LoadableError`` for notes that do not fit the loadable.
         """
-        readers = [reader(self._loadable, cube, self._buffers, self.config) for cube in self._cubes]
+        complete = defaultdict(list)  # after each step
+        for cube in self._cubes:
+            values = reader(self._loadable, cube, self._buffers, self.config)
+            complete[cube.step + 1].append((cube, values))
         for done in self._steps(inputs):
-            for cube, values in zip(self._cubes, readers, strict=True):
-                if cube.step == done - 1:
-                    yield Output(cube.tensor, values(), cube.scale)
+            for cube, values in complete[done]:
+                yield Output(cube.tensor, values(), cube.scale)
 
     def _steps(self, inputs: InputValue | Sequence[InputValue]) -> Iterator[int]:
         """Put the inputs in and run step after step, giving how many are done."""

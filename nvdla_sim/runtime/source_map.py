@@ -11,6 +11,8 @@ from nvdla_sim.hw.config import CONFIGS
 from nvdla_sim.loadable.entries import SOURCE_MAP
 from nvdla_sim.loadable.loadable import Loadable
 
+MAX_CUBES = 1 << 12  # a few for each layer
+
 
 @dataclass(frozen=True)
 class NotedCube:
@@ -65,7 +67,9 @@ def read_source_map(loadable: Loadable) -> SourceMap:
     return SourceMap(
         target=target if isinstance(target, str) and target in CONFIGS else None,
         scales={name: e["scale"] for name, e in entries.items() if _is_scale(e.get("scale"))},
-        cubes=tuple(_cube(entry) for entry in cubes if _is_cube(entry)) if isinstance(cubes, list) else (),
+        cubes=tuple(_cube(entry) for entry in cubes[:MAX_CUBES] if _is_cube(entry))
+        if isinstance(cubes, list)
+        else (),
         layers={(entry["task"], entry["op"]): entry["layer"] for entry in operations if _is_operation(entry)},
         producer=producer if isinstance(producer, str) else None,
     )
