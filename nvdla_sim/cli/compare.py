@@ -17,7 +17,7 @@ from nvdla_sim.cli._preprocessing import (
     net_input,
     with_scale,
 )
-from nvdla_sim.errors import OptionError, one_of
+from nvdla_sim.errors import OptionError, all_of, one_of
 
 if TYPE_CHECKING:
     from nvdla_sim.analysis.compare.comparison import Comparison
@@ -111,15 +111,19 @@ def _settings(options: argparse.Namespace) -> Settings:
     from nvdla_sim.compiler.pipeline import INPUT_FORMATS, QUANTIZATIONS
     from nvdla_sim.hw.config import config_named
 
-    config_named(options.configtarget)
-    input_format = options.input_format
-    if input_format is not None:
-        input_format = one_of("--informat", input_format.lower(), INPUT_FORMATS)
+    quantization = options.quantization.lower()
+    input_format = options.input_format.lower() if options.input_format is not None else None
     words = [*map(str, FAKE_BITS), FLOAT_BITS]
-    chosen = {one_of("--tensor-bits", word.strip(), words) for word in options.tensor_bits.split(",")}
+    chosen = {word.strip() for word in options.tensor_bits.split(",")}
+    all_of(
+        lambda: config_named(options.configtarget),
+        lambda: one_of("--quantizationMode", quantization, QUANTIZATIONS),
+        lambda: input_format is None or one_of("--informat", input_format, INPUT_FORMATS),
+        lambda: [one_of("--tensor-bits", word, words) for word in sorted(chosen)],
+    )
     return Settings(
         target=options.configtarget,
-        quantization=one_of("--quantizationMode", options.quantization.lower(), QUANTIZATIONS),
+        quantization=quantization,
         input_format=input_format,
         bits=tuple(bits for bits in FAKE_BITS if str(bits) in chosen),
         deny=tuple(options.deny),

@@ -17,7 +17,7 @@ from nvdla_sim.cli._preprocessing import (
     formula,
     with_scale,
 )
-from nvdla_sim.errors import OptionError, one_of
+from nvdla_sim.errors import OptionError, all_of, one_of
 
 if TYPE_CHECKING:
     from nvdla_sim.analysis.evaluate.job import Job
@@ -114,13 +114,14 @@ def _job(options: argparse.Namespace) -> Job:
     from nvdla_sim.compiler.pipeline import INPUT_FORMATS, QUANTIZATIONS
     from nvdla_sim.hw.config import config_named
 
-    if options.loadable is None and options.calibtable is None:
-        raise OptionError("int8 needs --loadable FILE, or --calibtable FILE to compile with")
-    if options.configtarget is not None:
-        config_named(options.configtarget)
-    input_format = options.input_format
-    if input_format is not None:
-        input_format = one_of("--informat", input_format.lower(), INPUT_FORMATS)
+    quantization = options.quantization.lower()
+    input_format = options.input_format.lower() if options.input_format is not None else None
+    all_of(
+        lambda: _check_int8(options),
+        lambda: options.configtarget is None or config_named(options.configtarget),
+        lambda: one_of("--quantizationMode", quantization, QUANTIZATIONS),
+        lambda: input_format is None or one_of("--informat", input_format, INPUT_FORMATS),
+    )
 
     def whole_path(path: str | None) -> str | None:
         # workers may have another working directory
@@ -135,9 +136,14 @@ def _job(options: argparse.Namespace) -> Job:
         table=whole_path(options.calibtable),
         loadable=whole_path(options.loadable),
         target=options.configtarget,
-        quantization=one_of("--quantizationMode", options.quantization.lower(), QUANTIZATIONS),
+        quantization=quantization,
         input_format=input_format,
     )
+
+
+def _check_int8(options: argparse.Namespace) -> None:
+    if options.loadable is None and options.calibtable is None:
+        raise OptionError("int8 needs --loadable FILE, or --calibtable FILE to compile with")
 
 
 def _indices(options: argparse.Namespace, dataset: Dataset) -> range:

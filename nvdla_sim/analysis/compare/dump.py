@@ -137,7 +137,7 @@ def _read(
                 raise OptionError(f"{path}: values of type {values.dtype}, needed are numbers")
             flat = FLOAT if values.dtype.kind == "f" else CHIP
             version = flat if place == folder else place.name
-            yield (version, unquote(path.stem).replace("|", "/")), values
+            yield (version, unquote(path.stem.replace("|", "/"))), values
 
 
 def _difference(key: tuple[str, str], theirs: NDArray[Any], ours: NDArray[Any]) -> Difference | None:

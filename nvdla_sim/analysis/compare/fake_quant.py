@@ -60,7 +60,10 @@ def fake_run(
 
     ``scales`` are those of int8; ``nodes``: from ``nodes_to_run``; ``denied``: tensors that stay in float.
     """
-    values = {name: fake_quantise(value, scales[name], bits) for name, value in inputs.items()}
+    values = {
+        name: value if name in denied else fake_quantise(value, scales[name], bits)
+        for name, value in inputs.items()
+    }
     for part in net:
         result = parts.run(part, values, nodes)
         if part.output not in denied:

@@ -48,7 +48,7 @@ class Job:
     target: str | None = None
     quantization: str = "per-kernel"
     input_format: str | None = None
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(init=False, default_factory=lambda: uuid.uuid4().hex)
 
     def load_int8(self, graph: Graph) -> tuple[Loadable, float | None]:
         """The loadable, and its input's scale: that of the table, or the loadable's own, None if unknown."""

@@ -61,7 +61,7 @@ def summarise(outcomes: Mapping[int, Outcome]) -> Summary:
         images=len(pairs),
         in_float=_accuracy([a for _, a, _ in pairs]),
         in_int8=_accuracy([b for _, _, b in pairs]),
-        agreement=1 - len(changed) / len(pairs),
+        agreement=(len(pairs) - len(changed)) / len(pairs),
         changes=[
             Change(*pair, count, spoiled[pair], mended[pair])
             for pair, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
