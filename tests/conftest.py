@@ -1,4 +1,4 @@
-"""Where the big golden sets are, what happens when they are not, and the counts of what was compared."""
+"""What happens in CI when golden sets are missing, and the counts and figures printed behind the tests."""
 
 from __future__ import annotations
 
@@ -19,10 +19,29 @@ COUNTS = "golden counts"
 FIGURES = "figures"
 
 
+# In CI the goldens must be there: a suite that skips its main evidence must not be green.
+NEEDS_GOLDENS = bool(os.environ.get("CI"))
+GOLDEN_SKIPS = ("golden set", "got empty parameter set")  # no file matches what the test is parametrised by
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    # In CI the goldens must be there: a suite that skips its main evidence must not be green.
-    if os.environ.get("CI") and not SHARED_GOLDENS.is_dir():
+    if NEEDS_GOLDENS and not SHARED_GOLDENS.is_dir():
         raise pytest.UsageError(f"CI needs the golden sets, and {SHARED_GOLDENS} is not there")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if NEEDS_GOLDENS and reporter is not None and _golden_skips(reporter):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _golden_skips(reporter: pytest.TerminalReporter) -> list[str]:
+    """The tests that were skipped because goldens are missing."""
+    return [
+        report.nodeid
+        for report in reporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and any(word in report.longrepr[2] for word in GOLDEN_SKIPS)
+    ]
 
 
 @pytest.fixture
@@ -48,6 +67,9 @@ def tell_figure(record_property: Callable[[str, object], None]) -> Callable[[str
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if NEEDS_GOLDENS:
+        for test in _golden_skips(terminalreporter):
+            terminalreporter.write_line(f"FAILED {test}: CI must not skip goldens", red=True)
     suites: dict[str, list[list]] = defaultdict(list)
     figures: dict[str, list[str]] = defaultdict(list)
     for reports in terminalreporter.stats.values():
