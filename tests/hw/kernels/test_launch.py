@@ -162,7 +162,8 @@ GEOMETRIES = {
     "one pixel, many channels": geometry(300, 1, 1, 1, 1),
     "one kernel": geometry(3, 4, 9, 1, 3, kernels=1),
     "the widest line": geometry(3, 1, 8192, 1, 1, kernels=9),
-    "lines above and below": geometry(8, 4, 9, 3, 1, pad_top=2, pad_bottom=2),
+    "lines above": geometry(8, 4, 9, 3, 1, pad_top=2),
+    "lines below": geometry(8, 4, 9, 3, 1, pad_bottom=2),
     "a column to the left, the last one left out": geometry(8, 4, 9, 1, 1, pad_left=1, out_width=9),
     "stride beyond the kernel": geometry(20, 20, 30, 2, 2, stride_x=5, stride_y=8),
 }

@@ -152,18 +152,18 @@ def test_regions_know_what_overlaps_them(places: list[tuple[int, int]], first: i
     assert Regions(regions).overlap(other) == any(other.overlaps(region) for region in regions)
 
 
-def test_memory_that_moves_while_it_is_mapped_on_demand(bench: Bench) -> None:
-    """Binding the destination maps it, which moves the source."""
-    launch = convolution(bench)
+@pytest.mark.parametrize("beyond", ["source", "destination"])
+def test_memory_that_moves_while_it_is_mapped_on_demand(bench: Bench, beyond: str) -> None:
+    """Binding one cube maps it, and moves the other one that may be bound already."""
+    random = np.random.default_rng(4)
+    layer = random_sdp(random, CHIP, bench, (20, 5, 9), flying=False, simple=True)
+    cube = getattr(layer, beyond)
+    launch = Launch(sdp=replace(layer, **{beyond: replace(cube, address=BASE + bench.used)}))
     results = []
     for engine in (reference_executor, kernel_executor):
         dram = Memory(grow_limit=1 << 24)
         dram.map(BASE, bench.memory[: bench.used].copy())
-        ports = Ports(dram, Memory())
-        sdp = sdp_of(launch)
-        assert sdp.destination is not None
-        beyond = replace(sdp.destination, address=BASE + bench.used)
-        engine(CHIP, ports)(replace(launch, sdp=replace(sdp, destination=beyond)))
+        engine(CHIP, Ports(dram, Memory()))(launch)
         results.append(dram.view(BASE, bench.used + 4096).copy())
     assert np.array_equal(*results)
 
@@ -252,17 +252,34 @@ def test_the_executor_keeps_the_buffer(bench: Bench, change: Change) -> None:
         assert results[0][1] == results[1][1]
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_weights_that_were_not_kept_cannot_be_reused(bench: Bench, kept: bool) -> None:
+    first, second = pair(bench, weights_kept)
+    first = replace(first, conv=replace(conv_of(first), skip_weight_release=kept))
+    runs = prepare_program(CHIP, [first, second], ports_of(bench.memory))
+    runs[0]()
+    if kept:
+        runs[1]()
+    else:
+        with pytest.raises(ProgramError, match="did not keep its weights"):
+            runs[1]()
+
+
 def test_counters_come_with_the_bytes(bench: Bench) -> None:
-    launch = convolution(bench)
-    counting = replace(launch, sdp=replace(sdp_of(launch), count_saturation=True))
-    results = []
-    for engine in (reference_executor, kernel_executor):
-        memory = bench.memory.copy()
-        counters = engine(CHIP, ports_of(memory))(counting)
-        results.append((memory, dict(counters)))
-    assert np.array_equal(results[0][0], results[1][0])
-    assert results[0][1] == results[1][1]
-    assert "SDP.D_PERF_OUT_SATURATION" in results[0][1]
+    """In place, too: the reference that counts is not seen by the kernel."""
+    launch = Launch(
+        sdp=replace(random_sdp(bench.random, CHIP, bench, (9, 4, 5), flying=False, simple=True), y=None)
+    )
+    in_place = replace(sdp_of(launch), destination=sdp_of(launch).source)
+    for sdp in (in_place, sdp_of(launch)):
+        results = []
+        for engine in (reference_executor, kernel_executor):
+            memory = bench.memory.copy()
+            counters = engine(CHIP, ports_of(memory))(Launch(sdp=replace(sdp, count_saturation=True)))
+            results.append((memory, dict(counters)))
+        assert np.array_equal(results[0][0], results[1][0])
+        assert results[0][1] == results[1][1]
+        assert "SDP.D_PERF_OUT_SATURATION" in results[0][1]
 
 
 def test_one_launch(bench: Bench) -> None:
