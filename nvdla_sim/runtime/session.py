@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nvdla_sim.errors import ImageError, LoadableError
+from nvdla_sim.errors import ImageError, LoadableError, NvdlaError
 from nvdla_sim.hw.config import Config, config_named
 from nvdla_sim.hw.formats import Int8
 from nvdla_sim.hw.launch import Launch
@@ -175,7 +175,10 @@ def bound_ports(loadable: Loadable, buffers: Buffers, config: Config, direction:
                 f'{loadable.name}: tensor "{tensor.name}" is in memory {tensor.mem_id}, '
                 f"but bound to memory {memory.id}"
             )
-        check(tensor, config)
+        try:
+            check(tensor, config)
+        except NvdlaError as problem:
+            raise type(problem)(f"{loadable.name}: {problem}") from None
         address = buffers.base(memory.id) + tensor.offset
         raw = buffers.ports.dram.view(address, tensor.size)
         ports.append(Port(tensor, memory.id, address, raw))

@@ -70,9 +70,10 @@ def check_output(tensor: Tensor, config: Config) -> None:
 def _check_kind(tensor: Tensor, types: tuple[DataType, ...]) -> None:
     if tensor.data_type not in types:
         allowed = ", ".join(f"{kind.name} ({kind:d})" for kind in types)
+        name = next((kind.name for kind in DataType if kind == tensor.data_type), "unknown")
         raise UnsupportedError(
-            f'tensor "{tensor.name}" has data type {tensor.data_type}: only {allowed} is supported; compile '
-            "the network with --cprecision int8"
+            f'tensor "{tensor.name}" has data type {name} ({tensor.data_type}): only {allowed} is supported; '
+            "compile the network with --cprecision int8"
         )
     formats = (PixelFormat.A8B8G8R8,) if is_image(tensor) else (PixelFormat.FEATURE, PixelFormat.FEATURE_X8)
     if tensor.pixel_format not in formats:

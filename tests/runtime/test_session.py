@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nvdla_sim.errors import ImageError, LoadableError, NvdlaError, OptionError, ProgramError
+from nvdla_sim.errors import (
+    ImageError,
+    LoadableError,
+    NvdlaError,
+    OptionError,
+    ProgramError,
+    UnsupportedError,
+)
 from nvdla_sim.loadable.entries import SOURCE_MAP
-from nvdla_sim.loadable.enums import DataCategory, MemType, OpType
+from nvdla_sim.loadable.enums import DataCategory, DataType, MemType, OpType
 from nvdla_sim.loadable.lists import read_task
 from nvdla_sim.loadable.loadable import Blob, Loadable
 from nvdla_sim.runtime.session import Runtime
@@ -167,6 +174,13 @@ def test_a_tensor_bound_to_another_memory() -> None:
     loadable = grey_net()
     loadable.tensors[0].mem_id = loadable.tensors[1].mem_id
     with pytest.raises(LoadableError, match=r"is in memory .*, but bound to memory"):
+        Runtime(loadable)
+
+
+def test_a_tensor_that_cannot_be_served_names_the_file() -> None:
+    loadable = committed("conv_1ch", "nv_small.int8-pk")
+    loadable.tensors[0].data_type = DataType.HALF
+    with pytest.raises(UnsupportedError, match=r'nv_small.int8-pk.nvdla: tensor "data" has data type HALF'):
         Runtime(loadable)
 
 
