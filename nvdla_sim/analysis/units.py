@@ -11,7 +11,8 @@ from nvdla_sim.hw.chip import Chip
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.launch import Launch
 from nvdla_sim.hw.memory import Ports
-from nvdla_sim.loadable.enums import OpType
+from nvdla_sim.loadable.descriptors import CUBES
+from nvdla_sim.loadable.enums import OpType, SdpMode, SdpOpType, WeightFormat
 from nvdla_sim.loadable.lists import DlaTask
 from nvdla_sim.runtime import program
 from nvdla_sim.runtime.operation import NOBODY, Operation, read_operation
@@ -46,6 +47,20 @@ def read_units(config: Config, task: DlaTask, locate: Locate, ports: Ports) -> l
     ``ports``: what the chip sees of the memory; nothing is read or written. ``UnsupportedError`` for fp16.
     """
     return [_try_alone(config, group, locate, ports) for group in _groups(task)]
+
+
+def used_cubes(operation: Operation) -> Iterator[str]:
+    """The names of the cubes that the operation looks at; a BDMA operation has transfers instead."""
+    for name in CUBES[operation.type]:
+        if name in ("wmb", "wgs"):
+            used = operation.op.weight_format == WeightFormat.COMPRESSED
+        elif operation.type is OpType.SDP and name not in ("src", "dst"):
+            stage = getattr(operation.op, name)
+            used = stage.enable and stage.type != SdpOpType.NONE and stage.mode != SdpMode.PER_LAYER
+        else:
+            used = True
+        if used:
+            yield name
 
 
 def _groups(task: DlaTask) -> Iterator[tuple[Operation, ...]]:

@@ -6,12 +6,10 @@ Source: compiler-facts sections 6.10 and 12; the registers leave out the low bit
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from nvdla_sim.analysis.units import Locate
+from nvdla_sim.analysis.units import Locate, used_cubes
 from nvdla_sim.hw.config import Config
-from nvdla_sim.loadable.descriptors import CUBES
-from nvdla_sim.loadable.enums import MemType, OpType, SdpMode, SdpOpType, WeightFormat
+from nvdla_sim.loadable.enums import MemType, OpType, SdpMode
 from nvdla_sim.runtime.operation import Operation
 
 
@@ -20,9 +18,9 @@ def problems(config: Config, operation: Operation, locate: Locate) -> Iterator[s
 
     ``LoadableError`` for an address that the task does not have.
     """
-    for name in CUBES[operation.type]:
+    for name in used_cubes(operation):
         cube = getattr(operation.surface, name)
-        if cube.type == MemType.HW or not _is_used(operation, name):
+        if cube.type == MemType.HW:
             continue
         values = {"address": locate(cube.address, cube.offset)}
         if _has_strides(operation, name):
@@ -35,17 +33,8 @@ def problems(config: Config, operation: Operation, locate: Locate) -> Iterator[s
                 )
 
 
-def _is_used(operation: Operation, name: str) -> bool:
-    if name in ("wmb", "wgs"):
-        return bool(operation.op.weight_format == WeightFormat.COMPRESSED)
-    if operation.type is not OpType.SDP or name in ("src", "dst"):
-        return True
-    stage: Any = getattr(operation.op, name)
-    return bool(stage.enable and stage.type != SdpOpType.NONE and stage.mode != SdpMode.PER_LAYER)
-
-
 def _has_strides(operation: Operation, name: str) -> bool:
     """Weights and operands for each channel lie one after the other."""
     if name in ("src", "dst"):
         return True
-    return operation.type is OpType.SDP and getattr(operation.op, name).mode == SdpMode.PER_POINT
+    return operation.type is OpType.SDP and bool(getattr(operation.op, name).mode == SdpMode.PER_POINT)
