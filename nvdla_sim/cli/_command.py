@@ -1,11 +1,13 @@
 """What every command shares: ``--version``, exit codes, messages without tracebacks.
 
-Exit codes: 0 success, 2 a user's error (message only), 1 a bug of ours (with traceback).
+Exit codes: 0 success, 2 a user's error (message only), 1 a bug of ours (with traceback); where the user ended
+it 130 (interrupted) or 141 (nobody reads the output any more), as is usual.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -35,10 +37,14 @@ def run_command(
     options = parser.parse_args(arguments)
     try:
         work(options)
+        sys.stdout.flush()
     except NvdlaError as problem:
         print(f"{parser.prog}: error: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # who read the output has gone, as in "| head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return 141
     return 0

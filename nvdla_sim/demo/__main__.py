@@ -53,8 +53,8 @@ def show(options: argparse.Namespace) -> None:
         timed(f"write the loadable ({len(loadable.to_bytes()) / 1024:.0f} KB)", lambda: loadable.save(path))
         loaded = timed("read it back", lambda: api.load(path))
     runtime = timed("prepare the chip's programs", lambda: api.Runtime(loaded, target=options.configtarget))
-    timed("run the digit, first time", lambda: runtime.run(picture))
-    (output,) = timed("run the digit, second time", lambda: runtime.run(picture))
+    timed("run the digit (compiles its kernels once)", lambda: runtime.run(picture))
+    (output,) = timed("run it again", lambda: runtime.run(picture))
 
     print_picture(picture)
     print_scores(output.values.reshape(-1).tolist(), output.scale)
@@ -67,9 +67,14 @@ def import_api() -> ModuleType:
 
 
 def timed(what: str, step: Callable[[], Result]) -> Result:
+    print(f"{what:44} ", end="", flush=True)  # before the wait, which is long where kernels are compiled
     start = time.perf_counter()
-    result = step()
-    print(f"{what:40} {1000 * (time.perf_counter() - start):9.1f} ms", flush=True)
+    try:
+        result = step()
+    except BaseException:
+        print(flush=True)  # the message about it gets a line of its own
+        raise
+    print(f"{1000 * (time.perf_counter() - start):9.1f} ms", flush=True)
     return result
 
 
@@ -88,11 +93,16 @@ def print_picture(path: Path) -> None:
 
 def print_scores(scores: list[int], scale: float | None) -> None:
     best = max(range(len(scores)), key=scores.__getitem__)
+    block = "█"
+    try:
+        block.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        block = "#"
     print()
     for digit, score in enumerate(scores):
         value = f"{score * scale:6.3f}" if scale else ""
-        bar = "█" * round(max(score, 0) / 127 * BAR_WIDTH)
-        print(f"  {digit}  {score:4d} {value}  {bar}{'  <-' if digit == best else ''}")
+        bar = block * round(max(score, 0) / 127 * BAR_WIDTH)
+        print(f"  {digit}  {score:4d} {value}  {bar}{'  <-' if digit == best else ''}".rstrip())
     print(f"\nThe chip says: {best}")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import numpy as np
 import pytest
 
@@ -62,6 +65,14 @@ def test_command_shows_picture_scores_and_answer(capsys: pytest.CaptureFixture[s
     assert "The chip says: 3" in text
     assert "@" in text  # the picture
     assert text.count("█") > 10  # the bar of the best score
+
+
+def test_command_on_a_terminal_without_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    with io.TextIOWrapper(written, encoding="ascii") as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        assert main([]) == 0
+        assert b"########" in written.getvalue()
 
 
 def test_wrong_target_ends_in_one_message(capsys: pytest.CaptureFixture[str]) -> None:

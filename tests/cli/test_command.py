@@ -1,0 +1,45 @@
+"""What all commands share: how they end."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from nvdla_sim.cli._command import command_parser, run_command
+from nvdla_sim.errors import ModelError
+
+
+def end(error: BaseException | None) -> int:
+    def work(options: argparse.Namespace) -> None:
+        if error is not None:
+            raise error
+
+    return run_command(command_parser("nvdla-test", "Nothing."), work, [])
+
+
+def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert end(None) == 0
+    assert end(ModelError("the file is at fault")) == 2
+    assert capsys.readouterr().err == "nvdla-test: error: the file is at fault\n"
+    assert end(KeyboardInterrupt()) == 130
+    with pytest.raises(ZeroDivisionError):  # a bug of ours: Python shows it and exits with 1
+        end(ZeroDivisionError())
+
+
+def test_a_reader_that_goes_away_is_no_bug() -> None:
+    program = (
+        "import sys; from nvdla_sim.cli._command import command_parser, run_command; "
+        "sys.exit(run_command(command_parser('x', 'y'), lambda options: print('z' * 1000000), []))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) == 141
