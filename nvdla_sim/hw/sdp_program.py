@@ -239,7 +239,8 @@ def _check(config: Config, layer: SdpLayer, problems: Problems) -> None:
     if layer.compares:
         problems.require(
             layer.cvt == Converter(0, 1, 0),
-            f"EW_ALU_ALGO = EQL needs CVT_OFFSET 0, CVT_SCALE 1, CVT_SHIFT 0, not {layer.cvt}",
+            "EW_ALU_ALGO = EQL needs CVT_OFFSET 0, CVT_SCALE 1, CVT_SHIFT 0, not "
+            f"{layer.cvt.offset}, {layer.cvt.scale}, {layer.cvt.truncate}",
         )
         problems.require(batches == 1, f"EW_ALU_ALGO = EQL with {batches} batches")
         problems.require(not layer.winograd, "EW_ALU_ALGO = EQL with WINOGRAD")

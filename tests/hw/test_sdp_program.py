@@ -117,7 +117,11 @@ REFUSED = [
         BS_FROM_MEMORY | {"SDP_RDMA__D_BRDMA_CFG__BRDMA_DATA_USE": 2},
         "DATA_USE = BOTH, but BS takes ALU",
     ),
-    ("nv_small", EQL | {"SDP__D_CVT_OFFSET__CVT_OFFSET": 1}, "EQL needs CVT_OFFSET 0"),
+    (
+        "nv_small",
+        EQL | {"SDP__D_CVT_OFFSET__CVT_OFFSET": 1},
+        "EQL needs CVT_OFFSET 0, CVT_SCALE 1, CVT_SHIFT 0, not 1, 1, 0",
+    ),
     ("nv_small", EQL | {"SDP__D_FEATURE_MODE_CFG__OUTPUT_DST": 1}, "EQL has no result for PDP"),
     (
         "nv_full",
