@@ -22,7 +22,7 @@ from nvdla_sim.hw.kernels.microkernel import Isa, best_isa
 from nvdla_sim.hw.kernels.program import kernel_executor, prepare, prepare_program
 from nvdla_sim.hw.launch import Launch
 from nvdla_sim.hw.memory import Memory, Ports
-from nvdla_sim.hw.sdp import SdpLayer
+from nvdla_sim.hw.sdp import Converter, SdpLayer
 from nvdla_sim.hw.surface import Surface
 from tests.hw.kernels.launches import BASE, Bench, ports_of, random_conv, random_sdp
 
@@ -185,7 +185,11 @@ def data_kept(first: ConvLayer, second: ConvLayer) -> tuple[ConvLayer, ConvLayer
 def pair(bench: Bench, change: Change) -> list[Launch]:
     """Two convolutions of one shape with other data and weights."""
     first = convolution(bench)
-    conv, sdp = conv_of(first), sdp_of(first)
+    # a plain shift: every change of data or weights shows
+    conv, sdp = (
+        conv_of(first),
+        replace(sdp_of(first), x1=None, x2=None, y=None, cvt=Converter(0, 1 << 14, 25)),
+    )
     assert sdp.destination is not None
     size = (conv.channels, conv.height, conv.width)
     other = bench.cube(CHIP, size, gaps=False)
