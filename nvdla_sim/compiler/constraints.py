@@ -163,7 +163,7 @@ def pooling_stride(node: Node, graph: Graph) -> str:
 
 
 def scale_shape(node: Node, graph: Graph) -> str:
-    """A Scale or Bias has one number, one for each channel or one for each element; a bottom each channel's."""
+    """A Scale or Bias has one number, or one for each channel or element; a bottom gives each channel's."""
     if len(node.inputs) == 2:
         shape, factor = (graph.tensors[name].chw for name in node.inputs)
         return f"{shape_text(factor)} for {shape_text(shape)}" if factor != (shape[0], 1, 1) else ""

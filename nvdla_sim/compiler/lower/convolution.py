@@ -10,7 +10,7 @@ from nvdla_sim.compiler.lower.lowering import Lowering, Tensor
 from nvdla_sim.compiler.lower.values import Values
 from nvdla_sim.compiler.program import Pads
 from nvdla_sim.compiler.quantize import Float32, Weights, quantize_weights, without
-from nvdla_sim.compiler.steps import Step, is_plain_relu
+from nvdla_sim.compiler.steps import Step
 from nvdla_sim.compiler.tile import Geometry
 from nvdla_sim.graph.graph import Node
 from nvdla_sim.graph.ops.convolution import Convolution
@@ -37,8 +37,7 @@ def lower_weights(
     """The common part of the layers with weights. ``weights``: float32 KCRS over a group's channels."""
     name, scale = step.head.name, to.scales[step.output]
     quantised, values = quantise(step.head, weights, source.scale, scale, to.per_filter)
-    second_stage = bool(step.followers) and not is_plain_relu(step.followers[0])
-    if second_stage and (
+    if fused.takes_second_stage(step.followers, scale) and (
         values.needs_two_stages(scale) or cuts_kernels(to, source, quantised.values, geometry, group)
     ):
         alone, rest = step.apart()

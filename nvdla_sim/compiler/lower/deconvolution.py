@@ -19,7 +19,7 @@ from nvdla_sim.compiler.lower.convolve import convolve_into, features
 from nvdla_sim.compiler.lower.lowering import Lowering
 from nvdla_sim.compiler.lower.spread import copy, copy_columns, every_row
 from nvdla_sim.compiler.program import Cube, Pads, Pair, Post, Tensor
-from nvdla_sim.compiler.steps import Step, is_plain_relu
+from nvdla_sim.compiler.steps import Step
 from nvdla_sim.compiler.tile import Geometry
 from nvdla_sim.graph.operator import Array
 from nvdla_sim.graph.ops.deconvolution import Deconvolution
@@ -43,7 +43,7 @@ def lower(step: Step, to: Lowering) -> None:
     weights = _dilated(_kernels_first(node.params["weight"], op.group), op.dilation)
     scale = to.scales[step.output]
     quantised, values = quantise(node, weights, source.scale, scale, to.per_filter)
-    if step.followers and not is_plain_relu(step.followers[0]) and values.needs_two_stages(scale):
+    if fused.takes_second_stage(step.followers, scale) and values.needs_two_stages(scale):
         alone, rest = step.apart()
         lower(alone, to)
         fused.lower(rest, to)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from nvdla_sim.compiler.lower import clip, eltwise, prelu, unary
 from nvdla_sim.compiler.lower.convolve import features_for
 from nvdla_sim.compiler.lower.lowering import Lowering, Tensor
 from nvdla_sim.compiler.lower.values import Values
 from nvdla_sim.compiler.program import Post, Sdp
-from nvdla_sim.compiler.steps import Step
+from nvdla_sim.compiler.steps import Step, is_plain_relu
 from nvdla_sim.graph.graph import Node
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
-from nvdla_sim.graph.ops.relu6 import ReLU6
 from nvdla_sim.loadable.enums import SdpAct
 
 
@@ -35,11 +36,18 @@ def post_for(values: Values, nodes: Sequence[Node], output: str, to: Lowering) -
             return prelu.post(values, op.negative_slope, scale)
         case ReLU():
             return values.requantise(scale, SdpAct.RELU)
-        case ReLU6():
-            return clip.post(values, 6.0, scale)
-        case Clip():
-            return clip.post(values, op.high, scale)
+    bound = clip.upper_bound(op)
+    if bound is not None:
+        return clip.post(values, bound, scale)
     raise AssertionError(f"{op.kind} is not the SDP's")
+
+
+def takes_second_stage(nodes: Sequence[Node], scale: np.float32) -> bool:
+    """Whether X2 is needed for the layers behind a convolution, which may need it itself."""
+    if not nodes or is_plain_relu(nodes[0]):
+        return False
+    bound = clip.upper_bound(nodes[0].op)
+    return bound is None or clip.needs_limit(bound, scale)
 
 
 def lower(step: Step, to: Lowering) -> None:

@@ -9,6 +9,8 @@ from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
+from nvdla_sim.graph.ops.relu6 import ReLU6
+from tests.compiler.decoded import operations
 from tests.compiler.ideal import TARGETS, Net, run
 
 EXACT = np.array([1, 1, 1, 1, 0, 1, 1, 1], np.float32)
@@ -50,6 +52,14 @@ def test_what_needs_the_second_stage_becomes_an_operation_of_its_own(follower) -
     else:
         net.add(Eltwise("SUM"), net.add(Convolution(8, (3, 3)), "data"), x)
     assert run(net, quantization="per-filter").worst < 2.5
+
+
+def test_a_bound_that_int8_has_anyway_needs_no_second_stage() -> None:
+    net, x = spread_net([0, 0, 1, 2, 6, 9, 11, 12])
+    net.add(ReLU6(), x, name="relu6")
+    result = run(net, quantization="per-filter", scales={"relu6": 6 / 127})
+    assert [op["kind"] for op in operations(result.loadable)] == ["CONV", "SDP"]
+    assert result.worst < 0.53
 
 
 def test_a_filter_of_zeros_keeps_its_bias() -> None:
