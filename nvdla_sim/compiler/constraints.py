@@ -1,4 +1,4 @@
-"""What the chip can do with a layer. A rule's docstring is the rule, and the error message.
+"""What the chip can do with a layer. A rule's docstring is the rule and the error message, and what works.
 
 A rule takes a node and its graph and returns what breaks it, "" if nothing does. The graph is the one after
 the passes: a layer that is taken out breaks no rule.
@@ -8,7 +8,9 @@ Source: compiler-facts sections 3 and 4.4, recipes section 3 (limits that nothin
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from nvdla_sim.compiler.lower.interp import steps_between
@@ -49,61 +51,101 @@ from nvdla_sim.graph.ops.upsample import Upsample
 Rule = Callable[[Node, Graph], str]
 
 
-def problems(graph: Graph) -> Iterator[str]:
-    """Every layer of the graph that cannot be compiled, with the reason."""
+@dataclass(frozen=True)
+class Refusal:
+    """A layer that cannot be compiled: ``problem``, and in ``nearest`` what works instead, "" if unknown."""
+
+    node: Node
+    problem: str
+    nearest: str = ""
+
+
+def refusals(graph: Graph) -> Iterator[Refusal]:
+    """Every layer of the graph that breaks a rule."""
     for node in graph.nodes:
-        where = f'layer "{node.name}" ({node.op.kind}' + (f", line {node.line})" if node.line else ")")
         if type(node.op) not in RULES:
             supported = ", ".join(sorted(operator.kind for operator in RULES))
-            yield f"{where}: this kind cannot run on the chip yet; those that can: {supported}"
+            yield Refusal(node, f"this kind cannot run on the chip yet; those that can: {supported}")
             continue
-        for rule in (tensor_sizes, *RULES[type(node.op)]):
+        for rule in (*COMMON_RULES, *RULES[type(node.op)]):
             if found := rule(node, graph):
-                yield f"{where}: {rule.__doc__} Here: {found}."
+                text, nearest = told(rule)
+                yield Refusal(node, f"{text} Here: {found}.", nearest)
+
+
+def told(rule: Rule) -> tuple[str, str]:
+    """The rule, and the nearest thing that works."""
+    text, _, nearest = inspect.cleandoc(rule.__doc__ or "").partition("\n\n")
+    return " ".join(text.split()), " ".join(nearest.removeprefix("Nearest:").split())
 
 
 def tensor_sizes(node: Node, graph: Graph) -> str:
-    """Channels, height and width are at most 8192."""
+    """Channels, height and width are at most 8192.
+
+    Nearest: fewer channels, or a smaller picture.
+    """
     shapes = [graph.tensors[name].chw for name in (*node.inputs, *node.outputs)]
     return ", ".join(shape_text(shape) for shape in shapes if max(shape) > 8192)
 
 
 def convolution_kernel(node: Node, graph: Graph) -> str:
-    """A convolution's kernel is at most 32 high and wide."""
+    """A convolution's kernel is at most 32 high and wide.
+
+    Nearest: two convolutions one after the other; kernels of k and l reach over k + l - 1.
+    """
     return _beyond(node, "kernel", 32)
 
 
 def convolution_stride(node: Node, graph: Graph) -> str:
-    """A convolution's stride is at most 8."""
+    """A convolution's stride is at most 8.
+
+    Nearest: a part of the stride, and the rest in a MAX Pooling of kernel 1 behind it, which loses
+    nothing.
+    """
     return _beyond(node, "stride", 8)
 
 
 def convolution_pad(node: Node, graph: Graph) -> str:
-    """A convolution's pad is at most 31."""
+    """A convolution's pad is at most 31.
+
+    Nearest: a part of the pad in a 1x1 convolution in front, with the identity as its weights.
+    """
     return _beyond(node, "pad", 31)
 
 
 def convolution_dilation(node: Node, graph: Graph) -> str:
-    """A convolution's dilation is at most 32."""
+    """A convolution's dilation is at most 32.
+
+    Nearest: dilation 32, or a Pooling in front and a smaller dilation.
+    """
     return _beyond(node, "dilation", 32)
 
 
 def deconvolution_kernel(node: Node, graph: Graph) -> str:
-    """A deconvolution's kernel reaches over at most 32 source rows and columns."""
+    """A deconvolution's kernel reaches over at most 32 source rows and columns.
+
+    Nearest: two deconvolutions one after the other; their strides multiply.
+    """
     kernel, stride, dilation = (_attribute(node, name) for name in ("kernel", "stride", "dilation"))
     reach = [-(-((k - 1) * d + 1) // s) for k, s, d in zip(kernel, stride, dilation, strict=True)]
     return f"kernel {kernel[0]}x{kernel[1]}, {reach[0]}x{reach[1]}" if max(reach) > 32 else ""
 
 
 def deconvolution_pad(node: Node, graph: Graph) -> str:
-    """A deconvolution's pad is smaller than its kernel."""
+    """A deconvolution's pad is smaller than its kernel.
+
+    Nearest: a smaller pad, and a Crop behind.
+    """
     kernel, pad, dilation = (_attribute(node, name) for name in ("kernel", "pad", "dilation"))
     large = any(p > (k - 1) * d for k, p, d in zip(kernel, pad, dilation, strict=True))
     return f"pad {pad[0]}x{pad[1]}, kernel {kernel[0]}x{kernel[1]}" if large else ""
 
 
 def interp_factor(node: Node, graph: Graph) -> str:
-    """An Interp takes whole steps from pixel to pixel, whose product over both axes is at most 127."""
+    """An Interp takes whole steps from pixel to pixel, whose product over both axes is at most 127.
+
+    Nearest: an Upsample, or a Deconvolution with the weights of the interpolation.
+    """
     sizes, outputs = (graph.tensors[name].chw[1:] for name in (node.inputs[0], node.outputs[0]))
     steps = [steps_between(size, output) for size, output in zip(sizes, outputs, strict=True)]
     whole = None not in steps and (steps[0] or 0) * (steps[1] or 0) <= 127
@@ -111,25 +153,37 @@ def interp_factor(node: Node, graph: Graph) -> str:
 
 
 def eltwise_coefficients(node: Node, graph: Graph) -> str:
-    """An Eltwise SUM has a coefficient other than 0."""
+    """An Eltwise SUM has a coefficient other than 0.
+
+    Nearest: without the layer; its result is 0.
+    """
     coeff = _attribute(node, "coeff")
     return f"coeff {coeff}" if coeff and not any(coeff) else ""
 
 
 def concat_axis(node: Node, graph: Graph) -> str:
-    """A Concat joins channels: axis 1."""
+    """A Concat joins channels: axis 1.
+
+    Nearest: the parts side by side as channels.
+    """
     axis = _attribute(node, "axis")
     return f"axis {axis}" if axis != 1 else ""
 
 
 def reshape_vector(node: Node, graph: Graph) -> str:
-    """A Reshape gives a vector."""
+    """A Reshape gives a vector.
+
+    Nearest: the tensor as it is; Flatten or InnerProduct where a vector is needed.
+    """
     shape = graph.tensors[node.outputs[0]].chw
     return shape_text(shape) if shape[1:] != (1, 1) else ""
 
 
 def permute_readers(node: Node, graph: Graph) -> str:
-    """A Permute of three axes is read by Flatten, Reshape and InnerProduct only."""
+    """A Permute of three axes is read by Flatten, Reshape and InnerProduct only.
+
+    Nearest: the tensor as it is, and the layers behind it trained for that order.
+    """
     readers = graph.consumers(node.outputs[0])
     wrong = [
         reader.op.kind for reader in readers if not isinstance(reader.op, Flatten | Reshape | InnerProduct)
@@ -141,29 +195,44 @@ def permute_readers(node: Node, graph: Graph) -> str:
 
 
 def inner_product_axis(node: Node, graph: Graph) -> str:
-    """An InnerProduct takes all axes but the batch: axis 1."""
+    """An InnerProduct takes all axes but the batch: axis 1.
+
+    Nearest: a Flatten in front, and axis 1.
+    """
     axis = _attribute(node, "axis")
     return f"axis {axis}" if axis != 1 else ""
 
 
 def inner_product_input(node: Node, graph: Graph) -> str:
-    """An InnerProduct's input is at most 32 high and wide."""
+    """An InnerProduct's input is at most 32 high and wide.
+
+    Nearest: a Pooling or a Convolution with a stride in front.
+    """
     shape = graph.tensors[node.inputs[0]].chw
     return shape_text(shape) if max(shape[1:]) > 32 else ""
 
 
 def average_kernel(node: Node, graph: Graph) -> str:
-    """An average is taken over at most 32 rows and columns."""
+    """An average is taken over at most 32 rows and columns.
+
+    Nearest: two AVE poolings one after the other, each with its kernel as its stride; kernels multiply.
+    """
     return _beyond(node, "kernel", 32) if _attribute(node, "method") == "AVE" else ""
 
 
 def pooling_stride(node: Node, graph: Graph) -> str:
-    """A pooling stride is at most 8."""
+    """A pooling stride is at most 8.
+
+    Nearest: a second Pooling, MAX with kernel 1, for the rest of the stride.
+    """
     return _beyond(node, "stride", 8)
 
 
 def scale_shape(node: Node, graph: Graph) -> str:
-    """A Scale or Bias has one number, or one for each channel or element; a bottom gives each channel's."""
+    """A Scale or Bias has one number, or one for each channel or element; a bottom gives each channel's.
+
+    Nearest: axis 1 and num_axes 1.
+    """
     if len(node.inputs) == 2:
         shape, factor = (graph.tensors[name].chw for name in node.inputs)
         return f"{shape_text(factor)} for {shape_text(shape)}" if factor != (shape[0], 1, 1) else ""
@@ -173,19 +242,28 @@ def scale_shape(node: Node, graph: Graph) -> str:
 
 
 def lrn_window(node: Node, graph: Graph) -> str:
-    """An LRN sums the squares of 1, 3, 5, 7 or 9 channels."""
+    """An LRN sums the squares of 1, 3, 5, 7 or 9 channels.
+
+    Nearest: local_size 9.
+    """
     size = _attribute(node, "local_size")
     return f"local_size {size}" if size > 9 else ""
 
 
 def lrn_base(node: Node, graph: Graph) -> str:
-    """An LRN's k is above 0, its alpha not below."""
+    """An LRN's k is above 0, its alpha not below.
+
+    Nearest: k 1, as Caffe has it.
+    """
     k, alpha = _attribute(node, "k"), _attribute(node, "alpha")
     return f"k {k:g}, alpha {alpha:g}" if k <= 0 or alpha < 0 else ""
 
 
 def softmax_shape(node: Node, graph: Graph) -> str:
-    """Softmax runs over the channels, axis 1, of at most 8192 pixels."""
+    """Softmax runs over the channels, axis 1, of at most 8192 pixels.
+
+    Nearest: the net without it, and Softmax on the host; the largest channel is the same.
+    """
     shape = graph.tensors[node.inputs[0]].chw
     axis = _attribute(node, "axis")
     return f"axis {axis} of {shape_text(shape)}" if axis != 1 or shape[1] * shape[2] > 8192 else ""
@@ -200,6 +278,7 @@ def _attribute(node: Node, name: str) -> Any:
     return getattr(node.op, name)
 
 
+COMMON_RULES: tuple[Rule, ...] = (tensor_sizes,)
 RULES: dict[type[Operator], tuple[Rule, ...]] = {
     AbsVal: (),
     BatchNorm: (),

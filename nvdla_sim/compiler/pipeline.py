@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.allocate import allocate
-from nvdla_sim.compiler.constraints import problems
+from nvdla_sim.compiler.constraints import Refusal, refusals
 from nvdla_sim.compiler.emit import emit
 from nvdla_sim.compiler.lower import LOWER
 from nvdla_sim.compiler.lower.lowering import Lowering
@@ -70,12 +70,12 @@ def compile_graph(
     given = table_scales(graph, table)
 
     graph = simplified(graph, images)
-    _refuse(target, list(problems(graph)))
+    _refuse(target, list(refusals(graph)))
     scales = assign_scales(graph, given)
     steps = make_steps(graph)
 
     lowering = Lowering(config, graph, scales, quantization == "per-filter", images)
-    _refuse(target, _lower(steps, lowering, progress))
+    _refuse(target, lower_steps(steps, lowering, progress))
     program = lowering.finished()
 
     pool_size = allocate(program, PROFILES[profile].reuse_memory)
@@ -103,21 +103,33 @@ def image_inputs(graph: Graph, input_format: str | None) -> set[str]:
     return set(channels)
 
 
-def _lower(steps: Sequence[Step], lowering: Lowering, progress: Progress | None) -> list[str]:
-    """Lower every step; returns what is wrong with those that cannot be."""
+def lower_steps(steps: Sequence[Step], lowering: Lowering, progress: Progress | None = None) -> list[Refusal]:
+    """Lower every step; returns those that cannot be."""
     found = []
     for done, step in enumerate(steps):
         try:
             LOWER[type(step.head.op)](step, lowering)
         except UnsupportedError as problem:
-            found.append(str(problem))
-            for name in step.outputs:  # so that the steps behind it can be looked at as well
-                lowering.destination(name)
+            own = f'layer "{step.head.name}": '
+            found.append(Refusal(step.head, str(problem).removeprefix(own)))
+            leave_out(step, lowering)
         if progress:
             progress(done + 1, len(steps))
     return found
 
 
-def _refuse(target: str, found: Sequence[str]) -> None:
+def leave_out(step: Step, lowering: Lowering) -> None:
+    """Only give its outputs a place, so that the steps behind it can be lowered."""
+    for name in step.outputs:
+        lowering.destination(name)
+
+
+def _refuse(target: str, found: Sequence[Refusal]) -> None:
     if found:
-        raise UnsupportedError(listed(f"the net cannot be compiled for {target}:", found))
+        raise UnsupportedError(listed(f"the net cannot be compiled for {target}:", map(_line, found)))
+
+
+def _line(refusal: Refusal) -> str:
+    node = refusal.node
+    line = f", line {node.line}" if node.line else ""
+    return f'layer "{node.name}" ({node.op.kind}{line}): {refusal.problem}'
