@@ -45,9 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     add("database", metavar="DB", help="the folder to make")
     add("-backend", "--backend", metavar="WORD", default="lmdb", help="lmdb, the only one")
     for name, meaning in SWITCHES.items():
-        group = parser.add_mutually_exclusive_group()
-        group.add_argument(f"--{name}", action="store_true", help=meaning)
-        group.add_argument(f"--no{name}", action="store_false", dest=name, help=argparse.SUPPRESS)
+        add(f"--{name}", action="store_true", help=meaning)
+        add(f"--no{name}", action="store_false", dest=name, default=False, help=argparse.SUPPRESS)
     add(
         "-encode_type",
         "--encode_type",
