@@ -83,6 +83,17 @@ def test_figures_of_a_tensor(net) -> None:
     assert report.accumulated["chip"].snr_db == pytest.approx(report.accumulated["fake8"].snr_db, abs=2)
 
 
+def test_the_own_error_is_of_weights_and_of_the_tensors_levels(net) -> None:
+    by_name = {report.name: report for report in compared(*net).tensors}
+    pool, relu = by_name["pool1"], by_name["relu2"]
+    assert pool.weights is None
+    assert pool.own.snr_db == pytest.approx(pool.fit.snr_db, abs=1e-3)
+    assert relu.weights is not None
+    energy = 10 ** (-relu.weights.snr_db / 10) + 10 ** (-relu.fit.snr_db / 10)
+    assert relu.own.snr_db == pytest.approx(-10 * np.log10(energy), abs=0.5)
+    assert relu.own.snr_db < min(relu.weights.snr_db, relu.fit.snr_db) - 0.5
+
+
 def test_the_own_error_of_a_layer_does_not_depend_on_those_before(net) -> None:
     graph, inputs, table = net
     good = {report.name: report for report in compared(graph, inputs, table).tensors}

@@ -6,12 +6,16 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from nvdla_sim.analysis.compare.page import page
 from nvdla_sim.analysis.compare.record import record
 from nvdla_sim.analysis.compare.terminal import print_comparison, verdict_lines
 from nvdla_sim.analysis.compare.verdict import judge
+from nvdla_sim.calib.table import Table
+from nvdla_sim.graph.graph import Graph
+from nvdla_sim.graph.ops.relu import ReLU
 from tests.analysis.compare.nets import chain, compared, true_table, with_scales
 
 
@@ -62,6 +66,21 @@ def test_page(judged) -> None:
     assert found.opened == [False, False, False, True, False]
     assert "nan" not in text
     assert "inf" not in re.sub(r"information|infinite", "", text)
+
+
+def test_names_are_text_wherever_they_are_shown() -> None:
+    graph = Graph("net")
+    graph.add_input("<i>in</i>", (8, 2, 2))
+    graph.add("<b>relu</b>", ReLU(), ["<i>in</i>"], {})
+    graph.outputs = ("<b>relu</b>",)
+    inputs = {"<i>in</i>": np.linspace(-1, 1, 32, dtype=np.float32).reshape(8, 2, 2)}
+    table = true_table(graph, inputs)
+    for factor in (1, 10):
+        comparison = compared(graph, inputs, Table({n: s * factor for n, s in table.scales.items()}))
+        text = page(comparison, judge(comparison), "net", [])
+        assert "<i>" not in text
+        assert "<b>relu" not in text
+        assert Page(text).text.count("<b>relu</b>") >= 3
 
 
 def test_page_without_findings() -> None:
