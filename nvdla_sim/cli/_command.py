@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from nvdla_sim._version import __version__
 from nvdla_sim.errors import NvdlaError
@@ -35,8 +37,14 @@ def run_command(
 ) -> int:
     """Parse, do the work, and turn its outcome into an exit code."""
     options = parser.parse_args(arguments)
+
+    def show_warning(message: Warning | str, *place: Any, **more: Any) -> None:
+        print(f"{parser.prog}: warning: {message}", file=sys.stderr)
+
     try:
-        work(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = show_warning
+            work(options)
         sys.stdout.flush()
     except NvdlaError as problem:
         print(f"{parser.prog}: error: {problem}", file=sys.stderr)

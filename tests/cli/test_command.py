@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -27,6 +28,14 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert end(KeyboardInterrupt()) == 130
     with pytest.raises(ZeroDivisionError):  # a bug of ours: Python shows it and exits with 1
         end(ZeroDivisionError())
+
+
+def test_a_warning_is_a_message_too(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(options: argparse.Namespace) -> None:
+        warnings.warn("the file is strange", stacklevel=1)
+
+    assert run_command(command_parser("nvdla-test", "Nothing."), work, []) == 0
+    assert capsys.readouterr().err == "nvdla-test: warning: the file is strange\n"
 
 
 def test_a_reader_that_goes_away_is_no_bug() -> None:
