@@ -99,8 +99,7 @@ def convolution_kernel(node: Node, graph: Graph) -> str:
 def convolution_stride(node: Node, graph: Graph) -> str:
     """A convolution's stride is at most 8.
 
-    Nearest: a part of the stride, and the rest in a MAX Pooling of kernel 1 behind it, which loses
-    nothing.
+    Nearest: a part of the stride, and the rest in a MAX Pooling behind it: kernel 1, round_mode FLOOR.
     """
     return _beyond(node, "stride", 8)
 
@@ -223,7 +222,7 @@ def average_kernel(node: Node, graph: Graph) -> str:
 def pooling_stride(node: Node, graph: Graph) -> str:
     """A pooling stride is at most 8.
 
-    Nearest: a second Pooling, MAX with kernel 1, for the rest of the stride.
+    Nearest: a part of the stride, and the rest in a MAX Pooling behind it: kernel 1, round_mode FLOOR.
     """
     return _beyond(node, "stride", 8)
 
