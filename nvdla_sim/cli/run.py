@@ -71,13 +71,13 @@ def run_loadable(options: argparse.Namespace) -> None:
     inputs: list[InputValue] = [_array(path) for path in options.inputs]
     if options.image is not None:
         inputs = [options.image]
-    with SlowProgress("preparing (the first time, kernels are compiled)"):
+    with SlowProgress("preparing"):
         runtime = Runtime(loadable, options.configtarget)
     if runtime.assumption is not None:
         print(f"assuming {runtime.config.name} ({runtime.assumption}); --configtarget sets another")
     if labels is not None and runtime.outputs:
         _check_labels(labels, runtime.outputs[0].tensor)
-    with SlowProgress("running") as progress:
+    with SlowProgress("running (kernels are compiled once)") as progress:
         outputs = runtime.run(inputs, progress)
     for number, output in enumerate(outputs):
         path = f"{options.output}.{number}" if number else options.output
