@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from nvdla_sim.errors import ProgramError
 from nvdla_sim.hw.chip import Chip, Launch
 from nvdla_sim.hw.config import Config, config_named
+from nvdla_sim.hw.limits import Allowance
 from nvdla_sim.hw.memory import Memory, Ports
 from tools.destinations import destinations
 
@@ -144,7 +145,7 @@ def play(case: Case, engine: Engine) -> list[str]:
         launches.append(launch)
         return execute(launch)
 
-    problems = _run(case, Chip(case.config, ports, note_and_execute))
+    problems = _run(case, Chip(case.config, ports, Allowance().limiting(case.config, note_and_execute)))
     expected = case.ports()
     _store(expected, case.outputs)
     # an output's bytes before are an input at the same place

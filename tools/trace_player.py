@@ -20,6 +20,7 @@ import numpy as np
 from nvdla_sim.errors import NvdlaError, ProgramError, listed
 from nvdla_sim.hw.chip import DONE_BITS, Chip
 from nvdla_sim.hw.config import Config
+from nvdla_sim.hw.limits import Allowance
 from nvdla_sim.hw.memory import Bytes, Memory, Ports
 from tools.golden_programs import Engine
 from tools.trace_format import LARGEST_MEMORY, Command, read_memory, read_trace
@@ -31,6 +32,8 @@ INTERRUPTS = {
     for name, (bit, _) in DONE_BITS.items()
     for group in (0, 1)
 }
+# About how long a command takes, a byte of memory that it sets or checks, and a byte of a memory file's text.
+COMMAND_SECONDS, BYTE_SECONDS, TEXT_SECONDS = 1e-4, 1e-8, 2e-7
 ANY = "any"  # an intr_notify without a name
 
 
@@ -51,7 +54,9 @@ class _Player:
         self.problems: list[str] = []
         self._path = path
         self._ports = Ports(Memory(LARGEST_MEMORY), Memory(LARGEST_MEMORY))
-        self._chip = Chip(config, self._ports, engine(config, self._ports))
+        self._allowance = Allowance()
+        execute = self._allowance.limiting(config, engine(config, self._ports))
+        self._chip = Chip(config, self._ports, execute)
         self._queues: dict[str, deque[Command]] = defaultdict(deque)  # unit -> what it has to do
         self._interrupts: dict[str, deque[Command]] = defaultdict(deque)  # interrupt -> its intr_notify
         self._held: dict[str, list[Command]] = defaultdict(list)  # word -> what is done when it is given
@@ -107,6 +112,7 @@ class _Player:
 
     def _do(self, command: Command) -> None:
         try:
+            self._allowance.take(COMMAND_SECONDS)
             getattr(self, f"_{command.name}", _nothing)(command, *command.arguments)
         except NvdlaError as problem:
             raise type(problem)(f"{self._path}:{command.line}: {problem}") from None
@@ -147,7 +153,7 @@ class _Player:
         self, _: Command, memory: int, address: int, size: int | Path, pattern: str, word: str | None
     ) -> None:
         if isinstance(size, Path):
-            size = max((offset + data.size for offset, data in read_memory(size)), default=0)
+            size = max((offset + data.size for offset, data in self._file(size)), default=0)
         region = self._region(memory, address, size)
         if pattern == "ADDR":
             region[:] = (np.arange(size) + address % 256).astype(np.uint8)
@@ -159,7 +165,7 @@ class _Player:
             raise ProgramError(f"{pattern} is no pattern: {', '.join([*PATTERNS, 'ADDR', 'RANDOM'])} are")
 
     def _mem_load(self, _: Command, memory: int, address: int, path: Path, word: str | None) -> None:
-        runs = read_memory(path)
+        runs = self._file(path)
         region = self._region(memory, address, max((o + data.size for o, data in runs), default=0))
         for offset, data in runs:
             region[offset : offset + data.size] = data
@@ -173,7 +179,7 @@ class _Player:
         self, command: Command, word: str, memory: int, address: int, size: int, path: Path
     ) -> None:
         region = self._region(memory, address, size)
-        for offset, data in read_memory(path):
+        for offset, data in self._file(path):
             data = data[: max(size - offset, 0)]
             differing = np.flatnonzero(region[offset : offset + data.size] != data)
             if differing.size:
@@ -185,7 +191,12 @@ class _Player:
                 return
 
     def _region(self, memory: int, address: int, size: int) -> Bytes:
+        self._allowance.take(size * BYTE_SECONDS)
         return self._ports[memory].view(address, size)
+
+    def _file(self, path: Path) -> list[tuple[int, Bytes]]:
+        self._allowance.take(path.stat().st_size * TEXT_SECONDS if path.is_file() else 0)
+        return read_memory(path)
 
     def _read(self, command: Command) -> int:
         return self._chip.csb_read(self._chip.registers.address(*_unit_and_name(str(command.arguments[0]))))

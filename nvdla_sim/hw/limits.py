@@ -6,7 +6,7 @@ Registers can ask for far more than any network does: a few kilobytes of memory,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from nvdla_sim.errors import ProgramError, UnsupportedError
 from nvdla_sim.hw.config import Config
@@ -40,9 +40,20 @@ class Allowance:
         self._left -= seconds
         if self._left < 0:
             raise ProgramError(
-                f"the program is too long for this simulator: with this layer it takes about "
+                f"the program is too long for this simulator: up to here it takes about "
                 f"{MAX_SECONDS - self._left:.0f} s of the references' time, {MAX_SECONDS:.0f} s are allowed"
             )
+
+    def limiting(
+        self, config: Config, execute: Callable[[Launch], Mapping[str, int]]
+    ) -> Callable[[Launch], Mapping[str, int]]:
+        """``execute``, each launch of which takes its time from this allowance first."""
+
+        def take_and_execute(launch: Launch) -> Mapping[str, int]:
+            self.take(seconds(config, launch))
+            return execute(launch)
+
+        return take_and_execute
 
 
 def check_elements(config: Config, launch: Launch) -> None:

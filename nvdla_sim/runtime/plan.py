@@ -10,7 +10,7 @@ from nvdla_sim.hw.chip import Chip
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.kernels.writes import writes
 from nvdla_sim.hw.launch import Launch
-from nvdla_sim.hw.limits import Allowance, seconds
+from nvdla_sim.hw.limits import Allowance
 from nvdla_sim.hw.memory import Ports
 from nvdla_sim.loadable.lists import MAX_OPERATIONS, DlaTask, EmuTask
 from nvdla_sim.loadable.loadable import Loadable
@@ -47,11 +47,10 @@ def resolve(
     allowance = Allowance()
 
     def note(launch: Launch) -> dict[str, int]:
-        allowance.take(seconds(config, launch))
         steps.append(launch)
         return {}
 
-    csb = tap(Chip(config, buffers.ports, note))
+    csb = tap(Chip(config, buffers.ports, allowance.limiting(config, note)))
     for number in submitted:
         task, entry = tasks[number], loadable.tasks[number]
         name = f"{loadable.name}: task {number}"

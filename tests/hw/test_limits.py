@@ -79,5 +79,5 @@ def test_the_allowance_is_for_the_whole_program():
     allowance = Allowance()
     for _ in range(3):
         allowance.take(MAX_SECONDS / 3)
-    with pytest.raises(ProgramError, match=f"takes about {MAX_SECONDS + 1:.0f} s of the references' time"):
+    with pytest.raises(ProgramError, match=f"it takes about {MAX_SECONDS + 1:.0f} s of the references' time"):
         allowance.take(1)

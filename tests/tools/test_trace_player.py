@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nvdla_sim.errors import ProgramError, UnsupportedError
+from nvdla_sim.hw import limits
 from nvdla_sim.hw.config import CONFIGS
 from nvdla_sim.hw.execute import reference_executor
 from tools.trace_player import play_trace
@@ -173,4 +174,23 @@ def test_polling_ends_when_another_unit_has_gone_on(tmp_path: Path):
 )
 def test_errors_tell_the_line(tmp_path: Path, text: str, error: type[Exception], message: str):
     with pytest.raises(error, match=message):
+        play(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("mem_init(pri_mem, 0x1000, 0x1000000, AFIVE);\n", 0.05),
+        ("sync_notify(A, a);\ncheck_crc(a, 1, 0x1000, 0x1000000, 0);\n", 0.05),
+        ('mem_load(pri_mem, 0x1000, "pixel.dat");\n' * 450, 0.05),  # the commands alone take less
+        ("reg_read(NVDLA_SDP.S_STATUS_0, a);\n" * 600, 0.05),
+        (copy() + ENABLE + "intr_notify(SDP_0, done);\n", 3e-3),  # of which the launch is one
+    ],
+)
+def test_a_trace_takes_a_limited_time(
+    tmp_path: Path, text: str, limit: float, monkeypatch: pytest.MonkeyPatch
+):
+    play(tmp_path, text)
+    monkeypatch.setattr(limits, "MAX_SECONDS", limit)
+    with pytest.raises(ProgramError, match="the program is too long for this simulator"):
         play(tmp_path, text)
