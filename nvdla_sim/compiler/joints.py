@@ -36,7 +36,7 @@ class Joint:
 
 
 def find_joints(graph: Graph) -> list[Joint]:
-    """The graph's joints; a tensor that two of them join is a part of the first only."""
+    """The graph's joints; a tensor can be a part of several."""
     groups: list[list[Node]] = []
     for node in graph.nodes:
         if isinstance(node.op, Concat):
@@ -44,13 +44,10 @@ def find_joints(graph: Graph) -> list[Joint]:
             groups = [group for group in groups if group not in fed_by]
             groups.append([*(made for group in fed_by for made in group), node])
     joints: list[Joint] = []
-    taken: set[str] = set()
     for group in groups:
         results = {node.outputs[0] for node in group}
-        names = dict.fromkeys(name for node in group for name in node.inputs if name not in results)
-        parts = tuple(name for name in names if name not in taken)
-        taken |= set(parts)
-        joints.append(Joint(tuple(group), parts))
+        parts = dict.fromkeys(name for node in group for name in node.inputs if name not in results)
+        joints.append(Joint(tuple(group), tuple(parts)))
     return joints
 
 

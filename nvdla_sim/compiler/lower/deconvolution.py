@@ -64,6 +64,7 @@ def deconvolve(
     group: int,
 ) -> None:
     """``weights``: int8 [K, channels of a group, y, x], in Caffe's direction."""
+    weights = _at_least(weights, stride)
     _, height, width = to.graph.tensors[name].chw
     rows = phases(weights.shape[2], stride[0], pad[0], height)
     columns = phases(weights.shape[3], stride[1], pad[1], width)
@@ -91,15 +92,15 @@ def deconvolve(
 
 
 def phases(kernel: int, stride: int, pad: int, outputs: int) -> list[Phase]:
-    """The phases along one axis that have outputs."""
+    """The phases along one axis that have outputs; ``kernel`` >= ``stride``."""
     found = []
     for tap in range(stride):
-        taps = slice(tap, max(kernel, stride), stride)
-        count = len(range(*taps.indices(max(kernel, stride))))
+        taps = slice(tap, kernel, stride)
         skipped = -(-(pad - tap) // stride)  # of the outputs of this phase, those before the first one
         first = skipped * stride + tap - pad
         if first < outputs:
-            found.append(Phase(first, -(-(outputs - first) // stride), taps, count - 1 - skipped))
+            count = -(-(outputs - first) // stride)
+            found.append(Phase(first, count, taps, len(range(tap, kernel, stride)) - 1 - skipped))
     return found
 
 
@@ -114,20 +115,12 @@ def _convolve_phase(
     dest: Cube,
     group: int,
 ) -> None:
-    size = [max(weights.shape[2], row.taps.stop), max(weights.shape[3], column.taps.stop)]
-    padded = np.zeros(
-        (*weights.shape[:2], *size), np.int8
-    )  # a kernel smaller than the stride has empty phases
-    padded[:, :, : weights.shape[2], : weights.shape[3]] = weights
-    taps = padded[:, :, row.taps, column.taps][:, :, ::-1, ::-1]
+    taps = weights[:, :, row.taps, column.taps][:, :, ::-1, ::-1]
     cube, before, after = source.cube, [], []
     for axis, (phase, length) in enumerate(((row, cube.height), (column, cube.width))):
         skip, pad = max(0, -phase.before), max(0, phase.before)
         reach = phase.count - 1 + taps.shape[2 + axis] - pad  # rows or columns of the source, and padding
         used = min(length - skip, reach)
-        if used < 1:  # every tap falls into padding
-            taps, skip, used, reach = np.zeros_like(taps), 0, 1, reach + pad
-            pad = 0
         before.append(pad)
         after.append(reach - used)
         if axis == 0:
@@ -145,6 +138,13 @@ def _kernels_first(weights: Array, group: int) -> Array:
     channels, each, *window = weights.shape
     split = weights.reshape(group, channels // group, each, *window)
     return split.swapaxes(1, 2).reshape(group * each, channels // group, *window)
+
+
+def _at_least(weights: Int8, size: Pair) -> Int8:
+    """The kernel with zeros behind it up to this size, so that every phase has a tap."""
+    wide = np.zeros((*weights.shape[:2], *np.maximum(weights.shape[2:], size)), np.int8)
+    wide[:, :, : weights.shape[2], : weights.shape[3]] = weights
+    return wide
 
 
 def _dilated(weights: Array, dilation: Pair) -> Array:

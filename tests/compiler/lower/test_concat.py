@@ -78,6 +78,15 @@ def test_a_part_may_come_twice() -> None:
     assert run(net).worst < 0.53
 
 
+def test_a_part_of_two_wholes() -> None:
+    net = Net()
+    data = net.input((6, 5, 4))
+    a, b, c = convolutions(net, data, 5, 7, 9)
+    net.add(Convolution(4, (1, 1)), net.add(Concat(), a, b))
+    net.add(Convolution(4, (1, 1)), net.add(Concat(), c, a))
+    assert run(net).worst < 2
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_dense_block_shares_one_buffer(target) -> None:
     net = Net()

@@ -68,6 +68,18 @@ def test_behind_a_convolution(target, mode, op, relu, first, bias) -> None:
     assert result.worst < (3 if negative else 0.53)
 
 
+def test_behind_a_convolution_that_is_cut_by_rows() -> None:
+    """Each piece adds its own rows."""
+    net = Net()
+    data = net.input((48, 60, 50))
+    x = net.add(Convolution(48, (3, 3), pad=(1, 1)), data)
+    net.add(Eltwise("SUM"), x, data)
+    result = run(net)
+    assert kinds(result.loadable) == ["CONV", "SDP"] * (len(kinds(result.loadable)) // 2)
+    assert len(kinds(result.loadable)) > 2
+    assert result.worst < 0.53
+
+
 @pytest.mark.parametrize("op", ["SUM", "MAX", "PROD"])
 @pytest.mark.parametrize("count", [3, 5])
 def test_many_inputs(op, count) -> None:
