@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nvdla_sim.cli._command import command_parser, run_command
 from nvdla_sim.errors import OptionError, UnsupportedError, all_of, one_of
+
+if TYPE_CHECKING:
+    from nvdla_sim.loadable.loadable import Loadable
 
 PRECISIONS = ("int8", "fp16")
 
@@ -87,7 +93,17 @@ def compile_net(options: argparse.Namespace) -> None:
             progress=progress,
         )
         loadable.save(output)
-    print(f"wrote {output}")
+    print(f"wrote {output}: {_sizes(loadable, os.path.getsize(output))}")
+
+
+def _sizes(loadable: Loadable, size: int) -> str:
+    """The file's size, and what the network takes where it runs."""
+    from nvdla_sim.loadable.entries import SOURCE_MAP
+
+    memory = json.loads(loadable.blob(SOURCE_MAP).data.tobytes())["memory"]
+    total = sum(entry.size for entry in loadable.memories)
+    shared = f"{memory['pool']} of them for {memory['tensors']} bytes of tensors between layers"
+    return f"{size} bytes; takes {total} bytes to run, {shared}"
 
 
 def _check_precision(word: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from nvdla_sim._version import __version__
 from nvdla_sim.compiler.encode import Bytes, Place
-from nvdla_sim.compiler.program import Buffer, Cube, Program, Tensor
+from nvdla_sim.compiler.program import Buffer, Cube, Program, Role, Tensor
 from nvdla_sim.compiler.schedule import CpuTask, Task
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.formats import feature_extent
@@ -35,9 +35,20 @@ def source_map(
             for port in (*program.inputs, *program.outputs)
         },
         "operations": operations,
+        "memory": _memory(program),
         "cubes": list(_cubes(program, locate, config)),
     }
     return np.frombuffer(json.dumps(content, separators=(",", ":")).encode(), np.uint8)
+
+
+def _memory(program: Program) -> dict[str, int]:
+    """Bytes of the tensors between the layers, and of the pool that they share."""
+    written = {op.dst.buffer for op in program.ops}
+    buffers = [buffer for buffer in written if buffer is not None and buffer.role is Role.WORK]
+    return {
+        "tensors": sum(buffer.size for buffer in buffers),
+        "pool": max((buffer.offset + buffer.size for buffer in buffers), default=0),
+    }
 
 
 def _cubes(program: Program, locate: Callable[[Cube], Place], config: Config) -> Iterator[dict[str, Any]]:

@@ -147,3 +147,11 @@ def test_a_missing_option_is_told(capsys) -> None:
         main([])
     assert end.value.code == 2
     assert "--prototxt" in capsys.readouterr().err
+
+
+def test_the_memory_it_takes_is_told(net, capsys) -> None:
+    assert main([*net, "--configtarget", "nv_small"]) == 0
+    size = Path("fast-math.nvdla").stat().st_size
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert f"fast-math.nvdla: {size} bytes" in last
+    assert "0 of them for 0 bytes of tensors between layers" in last  # the only layer writes the output
