@@ -20,10 +20,11 @@ from nvdla_sim.analysis.compare.versions import CHIP
 # (table / float run) an entry is what a calibration may have given.
 MUCH_TOO_LARGE = 5.0
 MUCH_TOO_SMALL = 1 / 2.5
+FAR_TOO_LARGE = 10.0  # this leaves a dozen levels: wrong even where the values happen to lie on them
 ALIKE = 1.6  # amaxes this near are the same: an entry that fits another layer has been exchanged with its
 LOSS_DB = 9.0  # so much worse than the best scale is worth a word
 ENOUGH_DB = 60.0  # better than this is as good as this
-POOR_DB = 25.0  # a tensor below this is far from its float values
+POOR_DB = 20.0  # a tensor below this is far from its float values; good calibrations clip to 25 dB
 VANISHED = 0.9  # so many values lost to 0 are too many, however small they are
 POOR_WEIGHTS_DB = 15.0
 SPREAD_DB = 6.0  # what a scale for each filter must win
@@ -122,7 +123,8 @@ def _entry_finding(
     other = _exchanged_with(entry, comparison)
     if MUCH_TOO_SMALL < factor < MUCH_TOO_LARGE and other is None:
         return None
-    if used and report is not None and report.fit.snr_db > min(report.fit.best_db, ENOUGH_DB) - LOSS_DB:
+    harmless = report is not None and report.fit.snr_db > min(report.fit.best_db, ENOUGH_DB) - LOSS_DB
+    if used and harmless and factor < FAR_TOO_LARGE:
         return None
     direction = f"{factor:.3g} times too large" if factor > 1 else f"{1 / factor:.3g} times too small"
     why = (

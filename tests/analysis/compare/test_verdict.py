@@ -45,6 +45,15 @@ def test_an_entry_ten_times_off(net, name: str, factor: float) -> None:
     assert f'"{name}": {{"scale": {table.scales[name]:.6g}}}' in finding.remedy
 
 
+def test_an_entry_far_too_large_whose_levels_happen_to_fit(net) -> None:
+    """Every value lies on one of the dozen levels that are left, so nothing is lost: on this input."""
+    graph, inputs, _ = net
+    values = np.sign(inputs["data"])
+    table = true_table(graph, {"data": values})
+    finding = first_finding(graph, {"data": values}, with_scales(table, data=0.1))
+    assert (finding.layer, finding.cause) == ("data", Cause.ENTRY)
+
+
 def test_exchanged_entries(net) -> None:
     graph, inputs, table = net
     names = ("relu1", "relu2")
