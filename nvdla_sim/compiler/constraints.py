@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nvdla_sim.compiler.lower.interp import steps_between
+from nvdla_sim.compiler.lower.lowering import MAX_SIZE
+from nvdla_sim.compiler.lower.pooling import real_stride
 from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.operator import Operator, shape_text
 from nvdla_sim.graph.ops.absval import AbsVal
@@ -85,7 +87,7 @@ def tensor_sizes(node: Node, graph: Graph) -> str:
     Nearest: fewer channels, or a smaller picture.
     """
     shapes = [graph.tensors[name].chw for name in (*node.inputs, *node.outputs)]
-    return ", ".join(shape_text(shape) for shape in shapes if max(shape) > 8192)
+    return ", ".join(shape_text(shape) for shape in shapes if max(shape) > MAX_SIZE)
 
 
 def convolution_kernel(node: Node, graph: Graph) -> str:
@@ -220,11 +222,13 @@ def average_kernel(node: Node, graph: Graph) -> str:
 
 
 def pooling_stride(node: Node, graph: Graph) -> str:
-    """A pooling stride is at most 8.
+    """A pooling stride is at most 8, where there is more than one window.
 
     Nearest: a part of the stride, and the rest in a MAX Pooling behind it: kernel 1, round_mode FLOOR.
     """
-    return _beyond(node, "stride", 8)
+    assert isinstance(node.op, Pooling)
+    stride = real_stride(node.op, graph.tensors[node.outputs[0]].chw)
+    return f"stride {stride[0]}x{stride[1]}" if max(stride) > 8 else ""
 
 
 def scale_shape(node: Node, graph: Graph) -> str:

@@ -20,12 +20,15 @@ from nvdla_sim.compiler.program import (
     packed_size,
 )
 from nvdla_sim.compiler.weights import PIXEL
+from nvdla_sim.errors import UnsupportedError
 from nvdla_sim.graph.graph import Graph
+from nvdla_sim.graph.operator import shape_text
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.formats import round_up
 
 Order = tuple[int, int, int]  # axes of a CHW tensor from slow to fast
 
+MAX_SIZE = 8192  # of a cube along each axis
 IMAGE_LINE = 32  # bytes that a picture's line stride is a multiple of
 
 
@@ -95,7 +98,15 @@ class Lowering:
             self._add_input(name, name in images)
 
     def emit(self, *unit: Op) -> None:
-        """Append operations that run together."""
+        """Append operations that run together; ``UnsupportedError`` for a cube that is too large."""
+        for op in unit:
+            for cube in (*op.reads, op.dst):
+                size = (cube.channels, cube.height, cube.width)
+                if max(size) > MAX_SIZE:
+                    raise UnsupportedError(
+                        f'layer "{op.layer}" needs a cube of {shape_text(size)} in memory; channels, height '
+                        f"and width are at most {MAX_SIZE}"
+                    )
         self.program.units.append(unit)
 
     def finished(self) -> Program:

@@ -42,6 +42,11 @@ def keeps_scale(node: Node, graph: Graph) -> bool:
     return op.method == "MAX" or (full and fits and areas.size > 1)
 
 
+def real_stride(op: Pooling, dest: tuple[int, int, int]) -> Pair:
+    """The stride, 1 along an axis that has a single window."""
+    return op.stride[0] if dest[1] > 1 else 1, op.stride[1] if dest[2] > 1 else 1
+
+
 def lower(step: Step, to: Lowering) -> None:
     """Lanes that no channel uses are pooled along with the others."""
     node, op = step.head, _op(step.head)
@@ -50,7 +55,8 @@ def lower(step: Step, to: Lowering) -> None:
     elif keeps_scale(node, to.graph):
         source = features_for(to, node.inputs[0], node.outputs[0])
         dest = to.destination(node.outputs[0], source.lanes)
-        _pdp(to, node.name, source.cube, dest.cube, PoolMode.AVG, op.kernel, op.stride, op.pad)
+        stride = real_stride(op, to.graph.tensors[node.outputs[0]].chw)
+        _pdp(to, node.name, source.cube, dest.cube, PoolMode.AVG, op.kernel, stride, op.pad)
     else:
         _average(node, op, to)
 
@@ -69,7 +75,8 @@ def _maximum(node: Node, op: Pooling, to: Lowering) -> None:
         _pdp(to, node.name, cube, between, PoolMode.MAX, (kernel_y, kernel_x), (1, 1), (pad_y, pad_x))
         cube = between
     (kernel_y, pad_y), (kernel_x, pad_x) = parts[-1]
-    _pdp(to, node.name, cube, dest.cube, PoolMode.MAX, (kernel_y, kernel_x), op.stride, (pad_y, pad_x))
+    stride = real_stride(op, to.graph.tensors[node.outputs[0]].chw)
+    _pdp(to, node.name, cube, dest.cube, PoolMode.MAX, (kernel_y, kernel_x), stride, (pad_y, pad_x))
 
 
 def _chain(kernel: int, pad: int, count: int) -> list[Pair]:
@@ -143,7 +150,8 @@ def _average(node: Node, op: Pooling, to: Lowering) -> None:
         _fit(size, count, k, s, p)
         for size, count, k, s, p in zip(shape[1:], (height, width), op.kernel, op.stride, op.pad, strict=True)
     )
-    geometry = Geometry(op.kernel, op.stride, (1, 1), Pads(top, left, bottom, right))
+    stride = real_stride(op, (shape[0], height, width))
+    geometry = Geometry(op.kernel, stride, (1, 1), Pads(top, left, bottom, right))
     convolve(to, node.name, source, ones, geometry, post, node.outputs[0], group=shape[0])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nvdla_sim.errors import UnsupportedError
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.eltwise import Eltwise
@@ -123,6 +124,16 @@ def test_vectors() -> None:
     x = net.add(Concat(), net.add(InnerProduct(5), data), net.add(InnerProduct(11), data))
     net.add(InnerProduct(4), x)
     assert run(net).worst < 2
+
+
+def test_more_lanes_than_the_chip_has_are_told() -> None:
+    net = Net()
+    data = net.input((8, 2, 2))
+    parts = [net.add(Convolution(1, (1, 1)), data) for _ in range(300)]
+    net.add(Convolution(4, (1, 1)), net.add(Concat(), *parts, name="wide"), name="reader")
+    assert run(net, "nv_small").mean < 3
+    with pytest.raises(UnsupportedError, match=r'"reader" needs a cube of 9569x2x2.*8192'):
+        run(net, "nv_large")
 
 
 def test_an_output_that_is_joined_too() -> None:

@@ -80,6 +80,11 @@ def test_a_long_row_is_split(target, width, kernel, stride, method) -> None:
     assert result.worst < 1.01
 
 
+@pytest.mark.parametrize("method", ["MAX", "AVE"])
+def test_the_stride_of_a_single_window_does_not_matter(method) -> None:
+    assert pool(Pooling(method, (13, 13), (13, 13)), (9, 13, 13), "nv_large").worst < 0.52
+
+
 def test_a_window_too_large_is_told() -> None:
     with pytest.raises(Exception, match="32 rows and columns"):
         pool(Pooling("AVE", (33, 3)), (3, 40, 40), "nv_small")
