@@ -328,13 +328,9 @@ Unit = tuple[Op, ...]  # operations that run together: each after the first take
 
 @dataclass(frozen=True)
 class Port:
-    """A network input or output. ``image``: 4-byte pixels. ``scale``: ``real = scale * int8``.
-
-    ``channels`` are the network's; the cube of an image always has 4.
-    """
+    """A network input or output. ``image``: 4-byte pixels. ``scale``: ``real = scale * int8``."""
 
     name: str
-    channels: int
     cube: Cube
     scale: float
     image: bool = False

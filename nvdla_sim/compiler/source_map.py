@@ -30,10 +30,7 @@ def source_map(
     content = {
         "producer": f"nvdla-sim {__version__}",
         "target": config.name,
-        "tensors": {
-            port.name: {"scale": port.scale, "channels": port.channels}
-            for port in (*program.inputs, *program.outputs)
-        },
+        "tensors": {port.name: {"scale": port.scale} for port in (*program.inputs, *program.outputs)},
         "operations": operations,
         "memory": _memory(program),
         "cubes": list(_cubes(program, locate, config)),

@@ -63,7 +63,7 @@ def test_the_loadable_is_whole(target: str, quantization: str) -> None:
     notes = source_map(loadable)
     assert notes["target"] == target
     assert [op["layer"] for op in notes["operations"]] == ["conv1", "conv1", "pool1", "ip1", "ip1", "prob"]
-    assert notes["tensors"]["data"] == {"scale": 2.0**-6, "channels": 1}
+    assert notes["tensors"]["data"] == {"scale": 2.0**-6}
 
 
 def test_layers_that_move_nothing_need_no_scale() -> None:

@@ -134,9 +134,7 @@ class Lowering:
     def add_output(self, name: str, tensor: Tensor) -> None:
         """Make a tensor in an output buffer the network's output ``name``."""
         self.tensors[name] = tensor
-        channels = self.graph.tensors[name].chw[0]
-        port = Port(self.graph.tensors[name].blob, channels, tensor.cube, float(tensor.scale))
-        self._outputs[name] = port
+        self._outputs[name] = Port(self.graph.tensors[name].blob, tensor.cube, float(tensor.scale))
 
     def unpermuted(self, name: str) -> tuple[str, Order]:
         """The tensor that is in memory, and the order of its axes in which ``name`` has the elements."""
@@ -196,5 +194,5 @@ class Lowering:
         else:
             tensor = self.scratch(channels, height, width, self.scales[name], role=Role.INPUT)
         self.tensors[name] = tensor
-        port = Port(self.graph.tensors[name].blob, channels, tensor.cube, float(tensor.scale), image)
+        port = Port(self.graph.tensors[name].blob, tensor.cube, float(tensor.scale), image)
         self.program.inputs.append(port)
