@@ -91,7 +91,7 @@ class Playing:
                 while time.process_time() < end:
                     pass
             case "memory":
-                np.ones(30 << 20, np.uint8)
+                np.ones(200 << 20, np.uint8)  # so much always comes from pages never used before
             case "dies":
                 os.kill(os.getpid(), signal.SIGSEGV)
             case "hangs":
@@ -137,7 +137,7 @@ def scripted(what: object, name: str, seed: int, number: int) -> Case:
 def test_workers_that_die_or_hang_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     # a forked worker has what is patched here; the command's own are spawned, which is safer with threads
     monkeypatch.setattr(fuzz, "START_METHOD", "fork")
-    monkeypatch.setattr(fuzz, "HANGS", 0.5)
+    monkeypatch.setattr(fuzz, "HANGS", 4)
     monkeypatch.setattr(fuzz, "make", scripted)
     monkeypatch.setitem(SUBJECTS, "script", Scripted)
     found = list(outcomes("script", 0, range(len(Scripted.script)), ENGINES, tmp_path / "log"))
