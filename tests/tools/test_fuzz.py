@@ -115,7 +115,8 @@ class Playing:
     ],
 )
 def test_verdicts(what: str, verdict: str, kind: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fuzz, "SLOW", 0.02)
+    if what == "slow":
+        monkeypatch.setattr(fuzz, "SLOW", 0.02)
     monkeypatch.setattr(fuzz, "PEAK", 20 << 20)
     outcome = judge(Playing(what), 5, ENGINES)
     assert (outcome.number, outcome.verdict, outcome.kind) == (5, verdict, kind)
