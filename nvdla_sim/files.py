@@ -17,6 +17,8 @@ def read_bytes(
 ) -> bytes:
     """The whole file; ``error`` naming ``what`` and the path when it cannot be read or is above ``limit``."""
     try:
+        if Path(path).is_char_device():
+            raise error(f"{what} {os.fspath(path)}: a device, which may never end; a file is needed")
         size = Path(path).stat().st_size
         if size > limit:
             raise error(f"{what} {os.fspath(path)}: {size} bytes, allowed: up to {limit}")

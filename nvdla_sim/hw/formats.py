@@ -70,8 +70,12 @@ def unpack_feature(
 ) -> Int8:
     """Feature bytes -> int8 CHW, the inverse of ``pack_feature``; never a view of ``raw``."""
     blocks = feature_view(raw, channels, height, width, atom, line_stride, surf_stride)
-    planes: Bytes = np.array(blocks.transpose(0, 3, 1, 2), order="C")
-    return planes.reshape(-1, height, width)[:channels].view(np.int8)
+    values = np.empty((channels, height, width), np.int8)
+    # one by one: where lines overlap, a surface with its unused lanes can be far larger than its bytes
+    for first, block in zip(range(0, channels, atom), blocks.view(np.int8), strict=True):
+        lanes = values[first : first + atom]
+        lanes[:] = block.transpose(2, 0, 1)[: len(lanes)]
+    return values
 
 
 def weight_blocks(

@@ -6,12 +6,14 @@ Registers can ask for far more than any network does: a few kilobytes of memory,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from nvdla_sim.errors import ProgramError, UnsupportedError
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.conv import ConvLayer, channels_of_step
 from nvdla_sim.hw.launch import Launch
+from nvdla_sim.hw.rubik import RubikMode
 
 MAX_ELEMENTS = 1 << 24  # of a cube that a reference computes; it takes up to 130 bytes for each on its way
 MAX_SECONDS = 300.0  # of a program, by the references; the kernels are 10 to 1000 times faster
@@ -22,6 +24,7 @@ _MULTIPLICATION = 2e-10
 _STEP = 1e-4  # of a convolution: a matrix product
 _SUM = 2e-8  # of a step, for each of its sums
 _WEIGHT_BYTE = 5e-8
+_INPUT = 5e-8
 _POINT = 1e-7  # SDP, for each element
 _LOOKUP = 3e-7
 _POOL = 2e-9  # PDP, for each element of a window
@@ -89,7 +92,9 @@ def seconds(config: Config, launch: Launch) -> float:
     total = _LAUNCH
     if launch.conv is not None:
         total += _convolution(config, launch.conv)
-    elements = dict(_cubes(config, launch))  # the output's where there are two
+    elements: Counter[str] = Counter()
+    for what, count in _cubes(config, launch):
+        elements[what] += count
     if sdp is not None:
         stages = (sdp.x1, sdp.x2, sdp.y)
         total += elements["SDP"] * _POINT * (1 + sum(stage is not None for stage in stages))
@@ -99,7 +104,8 @@ def seconds(config: Config, launch: Launch) -> float:
     if cdp is not None:
         total += elements["CDP"] * _NORMALISE
     if launch.rubik is not None:
-        phases = launch.rubik.stride_x * launch.rubik.stride_y
+        contracts = launch.rubik.mode is RubikMode.CONTRACT
+        phases = launch.rubik.stride_x * launch.rubik.stride_y if contracts else 1
         total += elements["Rubik"] * phases * _COPY
     if launch.bdma is not None:
         total += sum(c.line_bytes * c.lines * c.surfaces for c in launch.bdma.copies) * _COPY
@@ -111,8 +117,10 @@ def _convolution(config: Config, layer: ConvLayer) -> float:
     blocks = -(-layer.kernel_channels // channels_of_step(config, layer))
     steps = blocks * layer.kernel_width * layer.kernel_height
     kernel = layer.kernel_bytes // layer.itemsize
+    inputs = layer.width * layer.height * layer.channels * layer.batches
     return (
-        outputs * (kernel * _MULTIPLICATION + steps * _SUM)
+        inputs * _INPUT
+        + outputs * (kernel * _MULTIPLICATION + steps * _SUM)
         + steps * _STEP
         + layer.kernels * layer.kernel_bytes * _WEIGHT_BYTE
     )

@@ -12,6 +12,7 @@ from nvdla_sim.loadable.entries import SOURCE_MAP
 from nvdla_sim.loadable.loadable import Loadable
 
 MAX_CUBES = 1 << 12  # a few for each layer
+MAX_BYTES = 1 << 24  # of the notes; JSON takes some twenty times as much when it is read
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class SourceMap:
 
 def read_source_map(loadable: Loadable) -> SourceMap:
     """The loadable's own notes; empty for a loadable of another compiler."""
-    blobs = [blob for blob in loadable.blobs if blob.name == SOURCE_MAP]
+    blobs = [b for b in loadable.blobs if b.name == SOURCE_MAP and b.data.size <= MAX_BYTES]
     try:
         content: Any = json.loads(blobs[0].data.tobytes()) if blobs else {}
     except (ValueError, RecursionError):

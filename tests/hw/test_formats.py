@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,6 +58,17 @@ def test_unpacked_values_are_no_view(shape: tuple[int, int, int]) -> None:
     raw = pack_feature(numbered(*shape), 8)
     values = unpack_feature(raw, *shape, 8, shape[2] * 8, shape[1] * shape[2] * 8)
     assert not np.shares_memory(values, raw)
+
+
+def test_unpacking_takes_no_more_than_the_values() -> None:
+    """All lines are the same: 16 MiB are 512 MiB with the lanes that the only channel has not."""
+    raw = np.zeros(32 << 10, np.uint8)
+    tracemalloc.start()
+    values = unpack_feature(raw, 1, 16 << 10, 1 << 10, 32, 0, 0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert values.shape == (1, 16 << 10, 1 << 10)
+    assert peak < 2 * values.size
 
 
 def test_a_cube_that_its_bytes_do_not_hold() -> None:

@@ -13,6 +13,7 @@ from nvdla_sim.hw.execute import reference_executor
 from nvdla_sim.hw.launch import Launch
 from nvdla_sim.hw.limits import MAX_ELEMENTS, MAX_SECONDS, Allowance, check_elements, seconds
 from nvdla_sim.hw.memory import Memory, Ports
+from nvdla_sim.hw.rubik import RubikMode
 from tests.shared import COMMITTED_GOLDENS
 from tools.golden_programs import load
 
@@ -45,6 +46,7 @@ LARGE = [
     ("conv", {"kernels": 8192, "out_width": 8192, "out_height": 100}),
     ("sdp", {"width": 8192, "height": 8192}),
     ("pdp", {"out_width": 8192, "out_height": 8192}),
+    ("pdp", {"width": 8192, "height": 8192}),
     ("cdp", {"width": 8192, "height": 8192}),
     ("rubik", {"width": 8192, "height": 8192}),
 ]
@@ -60,7 +62,7 @@ def test_a_large_cube_is_refused_before_it_is_held(engine: str, fields: dict[str
     assert seconds(CONFIG, large) > 100 * seconds(CONFIG, launch)
 
 
-@pytest.mark.parametrize("field", ["kernel_height", "kernel_width", "kernel_channels", "batches"])
+@pytest.mark.parametrize("field", ["kernel_height", "kernel_width", "kernel_channels", "batches", "height"])
 def test_a_convolution_takes_longer_with_more_of_anything(field: str):
     launch = launch_with("conv")
     assert seconds(CONFIG, changed(launch, "conv", **{field: 1000})) > 2 * seconds(CONFIG, launch)
@@ -71,7 +73,9 @@ def test_copies_take_time():
     assert launch.bdma is not None
     long = replace(launch.bdma.copies[0], lines=1 << 13, surfaces=1 << 13)
     assert seconds(CONFIG, changed(launch, "bdma", copies=(long,))) > 1000 * seconds(CONFIG, launch)
-    phases = changed(launch_with("rubik"), "rubik", stride_x=32, stride_y=32, width=8192)
+    phases = changed(
+        launch_with("rubik"), "rubik", mode=RubikMode.CONTRACT, stride_x=32, stride_y=32, width=8192
+    )
     assert seconds(CONFIG, phases) > 100 * seconds(CONFIG, launch_with("rubik"))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from nvdla_sim.loadable.enums import DataType, PixelFormat
 from nvdla_sim.loadable.loadable import Tensor
+from nvdla_sim.runtime import dimg
 from nvdla_sim.runtime.dimg import binary_dump, text_dump
 
 
@@ -22,6 +23,13 @@ VALUES: Any = np.array([[[-128, 0, 7], [127, -1, 2]]], np.int8)
 
 def test_text() -> None:
     assert text_dump(VALUES) == b"-128 0 7 127 -1 2 "
+    assert text_dump(np.array([[[-32768, 32767, -1]]], np.int16)) == b"-32768 32767 -1 "
+
+
+def test_text_of_more_values_than_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dimg, "_PIECE", 7)
+    values = np.random.default_rng(0).integers(-128, 128, (3, 5, 7)).astype(np.int8)
+    assert text_dump(values).decode() == "".join(f"{value} " for value in values.ravel())
 
 
 @pytest.mark.parametrize(
