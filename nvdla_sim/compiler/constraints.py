@@ -15,7 +15,7 @@ from typing import Any
 
 from nvdla_sim.compiler.lower.interp import steps_between
 from nvdla_sim.compiler.lower.lowering import MAX_SIZE
-from nvdla_sim.compiler.lower.pooling import real_stride
+from nvdla_sim.compiler.lower.pooling import keeps_scale, real_stride
 from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.operator import Operator, shape_text
 from nvdla_sim.graph.ops.absval import AbsVal
@@ -214,11 +214,11 @@ def inner_product_input(node: Node, graph: Graph) -> str:
 
 
 def average_kernel(node: Node, graph: Graph) -> str:
-    """An average is taken over at most 32 rows and columns.
+    """An average is taken over at most 32 rows and columns, unless both are products of numbers up to 8.
 
     Nearest: two AVE poolings one after the other, each with its kernel as its stride; kernels multiply.
     """
-    return _beyond(node, "kernel", 32) if _attribute(node, "method") == "AVE" else ""
+    return "" if keeps_scale(node, graph) else _beyond(node, "kernel", 32)
 
 
 def pooling_stride(node: Node, graph: Graph) -> str:

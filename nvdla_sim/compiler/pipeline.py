@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.allocate import allocate
 from nvdla_sim.compiler.constraints import Refusal, refusals
@@ -87,7 +89,8 @@ def simplified(graph: Graph, images: Collection[str]) -> Graph:
 
     Its tensors have the names and the values that they have in ``graph``. ``images``: from ``image_inputs``.
     """
-    return join_affine(remove_renaming(graph), images)
+    with np.errstate(all="ignore"):  # numbers that are not finite are refused by name
+        return join_affine(remove_renaming(graph), images)
 
 
 def image_inputs(graph: Graph, input_format: str | None) -> set[str]:
@@ -108,7 +111,8 @@ def lower_steps(steps: Sequence[Step], lowering: Lowering, progress: Progress | 
     found = []
     for done, step in enumerate(steps):
         try:
-            LOWER[type(step.head.op)](step, lowering)
+            with np.errstate(all="ignore"):  # factors that overflow are refused by name
+                LOWER[type(step.head.op)](step, lowering)
         except UnsupportedError as problem:
             own = f'layer "{step.head.name}": '
             found.append(Refusal(step.head, str(problem).removeprefix(own)))

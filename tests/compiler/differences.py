@@ -29,7 +29,6 @@ NETS = {
     "eltwise_sum_relu": ELTWISE,
     "mini_inception": CONCAT,
     "mini_mobilenet": GROUPS,
-    "pool_ave_global": "ours gives a global average a scale of its own, on purpose",
     "power_scale": "the real compiler ignores the scale (section 8.16)",
     "resnet_cifar": ELTWISE,
     "scale_bias": "ours adds the bias in finer steps, on purpose",

@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.constraints import RULES
@@ -13,12 +15,21 @@ from nvdla_sim.compiler.lower import LOWER
 from nvdla_sim.compiler.pipeline import compile_graph
 from nvdla_sim.errors import CalibrationError, OptionError, UnsupportedError
 from nvdla_sim.graph.graph import Graph
+from nvdla_sim.graph.ops.batch_norm import BatchNorm
 from nvdla_sim.graph.ops.convolution import Convolution
+from nvdla_sim.graph.ops.deconvolution import Deconvolution
 from nvdla_sim.graph.ops.dropout import Dropout
+from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.graph.ops.flatten import Flatten
 from nvdla_sim.graph.ops.inner_product import InnerProduct
+from nvdla_sim.graph.ops.lrn import LRN
 from nvdla_sim.graph.ops.pooling import Pooling
+from nvdla_sim.graph.ops.power import Power
+from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
+from nvdla_sim.graph.ops.relu6 import ReLU6
+from nvdla_sim.graph.ops.scale import Scale
+from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.softmax import Softmax
 from nvdla_sim.loadable.enums import MemoryFlags
 from nvdla_sim.loadable.loadable import Loadable
@@ -182,3 +193,40 @@ def test_outputs_are_bound_in_the_order_of_the_graph() -> None:
 def test_every_rule_has_an_operator_and_every_operator_its_rules() -> None:
     assert RULES.keys() == LOWER.keys()
     assert all(rule.__doc__ for rules in RULES.values() for rule in rules)
+
+
+NETS = {
+    "lenet": [Convolution(10, (3, 3)), Pooling("MAX", (2, 2)), InnerProduct(4), Softmax()],
+    "sums": [Convolution(4, (1, 1)), BatchNorm(), PReLU(), Eltwise("SUM"), Eltwise("PROD"), ReLU6()],
+    "tables": [LRN(3), Sigmoid(), Power(0.5), Deconvolution(4, (2, 2), (2, 2)), Scale(bias=True)],
+}
+
+
+@settings(max_examples=100)
+@given(st.sampled_from(sorted(NETS)), st.data(), st.sampled_from(["per-kernel", "per-filter"]))
+def test_scales_however_far_apart_compile_or_are_refused(name: str, data: st.DataObject, mode: str) -> None:
+    graph = Graph("net")
+    x = "data"
+    graph.add_input(x, (4, 8, 8))
+    for index, op in enumerate(NETS[name]):
+        x = add(graph, f"layer{index}", op, *([x, x] if isinstance(op, Eltwise) else [x]))
+    graph.outputs = (x,)
+    exponents = {name: data.draw(st.integers(-125, 120)) for name in ("data", *(n.name for n in graph.nodes))}
+    try:
+        table = Table({name: 2.0**exponent for name, exponent in exponents.items()})
+        loadable = compile_graph(graph, table, "nv_small", mode)
+    except UnsupportedError:
+        return
+    assert Loadable.from_bytes(loadable.to_bytes()) == loadable
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_variance_below_0_is_told(alone: bool) -> None:
+    graph = Graph("net")
+    graph.add_input("data", (4, 8, 8))
+    x = "data" if alone else add(graph, "conv", Convolution(4, (1, 1)), "data")
+    params = {"mean": np.zeros(4, np.float32), "variance": np.array([1, -1, 1, 1], np.float32)}
+    graph.outputs = graph.add("bn", BatchNorm(), [x], params).outputs
+    table = Table({"data": 1.0, "conv": 1.0, "bn": 1.0})
+    with pytest.raises(UnsupportedError, match="factor of channel 1 is nan" if alone else "variance below 0"):
+        compile_graph(graph, table, "nv_small", input_format="nchw")

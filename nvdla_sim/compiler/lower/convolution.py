@@ -12,6 +12,7 @@ from nvdla_sim.compiler.program import Pads
 from nvdla_sim.compiler.quantize import Float32, Weights, quantize_weights, without
 from nvdla_sim.compiler.steps import Step
 from nvdla_sim.compiler.tile import Geometry
+from nvdla_sim.errors import UnsupportedError
 from nvdla_sim.graph.graph import Node
 from nvdla_sim.graph.ops.convolution import Convolution
 
@@ -57,6 +58,12 @@ def quantise(
     seen in the output become 0 then, and their bias stays.
     """
     what, bias, gain = f'layer "{node.name}"', node.params.get("bias"), node.params.get("gain")
+    for numbers in (weights, bias, gain):
+        if numbers is not None and not np.isfinite(numbers).all():
+            raise UnsupportedError(
+                f"{what}: with the BatchNorm and Scale behind it, its weights or biases are not finite; is a "
+                "variance below 0?"
+            )
     quantised = quantize_weights(weights, per_filter)
     if gain is not None:
         quantised = Weights(quantised.values, quantised.scale * gain)

@@ -1,8 +1,9 @@
 """Pooling -> PDP, or a convolution with ones where PDP cannot do it.
 
 PDP keeps the scale: its output's int8 steps are the input's. Its kernels end at 8, so a larger maximum is a
-chain of smaller ones. Its averages divide by the kernel's area, so what needs another divisor, a larger
-kernel or finer steps is a depthwise convolution with ones, which sums exactly and rounds once.
+chain of smaller ones, and so is the average of a whole plane whose sides have small factors. Its averages
+divide by the kernel's area, so any other average is a depthwise convolution with ones, which sums exactly,
+rounds once and has a scale of its own.
 
 Source: compiler-facts sections 6.4, 8.3, 8.13 and 9.1, recipes section 1.
 """
@@ -31,15 +32,26 @@ PDP_PART = 1024  # source columns of one part of a split row
 
 
 def keeps_scale(node: Node, graph: Graph) -> bool:
-    """Whether the layer's output has its input's scale.
-
-    A single average of a whole plane does not: it is much smaller than the values it comes from.
-    """
+    """Whether the layer's output has its input's scale: where PDP makes it."""
     op = _op(node)
-    areas = _areas(op, graph.tensors[node.inputs[0]].chw, graph.tensors[node.outputs[0]].chw)
-    full = bool(np.all(areas == op.kernel[0] * op.kernel[1]))
-    fits = max(op.kernel) <= PDP_KERNEL and max(op.pad) <= PDP_PAD
-    return op.method == "MAX" or (full and fits and areas.size > 1)
+    source, dest = (graph.tensors[name].chw for name in (node.inputs[0], node.outputs[0]))
+    return op.method == "MAX" or bool(_average_chain(op, source, dest))
+
+
+def _average_chain(op: Pooling, source: tuple[int, int, int], dest: tuple[int, int, int]) -> list[Pair]:
+    """Kernels of one PDP average after the other; empty where PDP cannot make it."""
+    if np.any(_areas(op, source, dest) != op.kernel[0] * op.kernel[1]):
+        return []
+    if max(op.kernel) <= PDP_KERNEL and max(op.pad) <= PDP_PAD:
+        return [op.kernel]
+    if dest[1:] != (1, 1) or max(op.pad) > 0:
+        return []
+    for height in range(PDP_KERNEL, 0, -1):
+        for width in range(PDP_KERNEL, 0, -1):
+            rest = (op.kernel[0] / height, op.kernel[1] / width)
+            if max(rest) <= PDP_KERNEL and all(size.is_integer() for size in rest):
+                return [(height, width), (int(rest[0]), int(rest[1]))]
+    return []
 
 
 def real_stride(op: Pooling, dest: tuple[int, int, int]) -> Pair:
@@ -53,10 +65,7 @@ def lower(step: Step, to: Lowering) -> None:
     if op.method == "MAX":
         _maximum(node, op, to)
     elif keeps_scale(node, to.graph):
-        source = features_for(to, node.inputs[0], node.outputs[0])
-        dest = to.destination(node.outputs[0], source.lanes)
-        stride = real_stride(op, to.graph.tensors[node.outputs[0]].chw)
-        _pdp(to, node.name, source.cube, dest.cube, PoolMode.AVG, op.kernel, stride, op.pad)
+        _pdp_average(node, op, to)
     else:
         _average(node, op, to)
 
@@ -77,6 +86,20 @@ def _maximum(node: Node, op: Pooling, to: Lowering) -> None:
     (kernel_y, pad_y), (kernel_x, pad_x) = parts[-1]
     stride = real_stride(op, to.graph.tensors[node.outputs[0]].chw)
     _pdp(to, node.name, cube, dest.cube, PoolMode.MAX, (kernel_y, kernel_x), stride, (pad_y, pad_x))
+
+
+def _pdp_average(node: Node, op: Pooling, to: Lowering) -> None:
+    """One average, or the average of averages that do not overlap."""
+    source = features_for(to, node.inputs[0], node.outputs[0])
+    dest = to.destination(node.outputs[0], source.lanes)
+    shapes = [to.graph.tensors[name].chw for name in (node.inputs[0], node.outputs[0])]
+    first, *rest = _average_chain(op, shapes[0], shapes[1])
+    cube, stride = source.cube, real_stride(op, shapes[1])
+    if rest:
+        between = to.scratch(dest.cube.channels, *rest[0], source.scale).cube
+        _pdp(to, node.name, cube, between, PoolMode.AVG, first, first, (0, 0))
+        cube, first, stride = between, rest[0], (1, 1)
+    _pdp(to, node.name, cube, dest.cube, PoolMode.AVG, first, stride, op.pad)
 
 
 def _chain(kernel: int, pad: int, count: int) -> list[Pair]:

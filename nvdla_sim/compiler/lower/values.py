@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nvdla_sim.compiler.program import Converter, Post, Stage
 from nvdla_sim.compiler.quantize import MAX_BIAS_SHIFT, Bias, Float32, quantize_bias
-from nvdla_sim.compiler.scaling import MULTIPLIER_BITS, multiplier, multipliers, spread
+from nvdla_sim.compiler.scaling import MAX_TRUNCATE, MULTIPLIER_BITS, multiplier, multipliers, spread
 from nvdla_sim.loadable.enums import SdpAct
 
 FINE = 8  # bits that an intermediate result has below the output's step
@@ -86,7 +86,9 @@ class Values:
     def _two_stages(self, scale: np.float32, act: SdpAct) -> Post:
         """Multipliers ``m_k * 2^e_k``: X1 has the 15-bit ``m_k``, X2 the power; the bias is shared out."""
         factors = self._factors(scale).astype(np.float64)
-        own = 15 - np.frexp(factors)[1]  # the shift that each factor alone would take
+        multipliers(factors, self.what)  # refuses what is too large for any shift
+        # the shift that each factor alone would take
+        own = np.minimum(MULTIPLIER_BITS - np.frexp(factors)[1], MAX_TRUNCATE)
         total = int(min(own.max(), own.min() + 14))
         exponents = np.maximum(0, total - own)
         muls = np.trunc(np.ldexp(factors, total - exponents)).astype(np.int64)

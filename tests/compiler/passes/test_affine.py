@@ -111,7 +111,7 @@ def test_a_bias_from_another_layer(target) -> None:
     data = net.input((11, 4, 4))
     summand = net.add(Flatten(), net.add(Pooling("AVE", (4, 4)), data))
     net.add(Bias(axis=0), data, summand)
-    assert run(net, target).worst < 0.8
+    assert run(net, target).worst < 1.05  # the summand has the steps of the values that it averages
 
 
 def test_a_weight_from_another_layer_scales_channels() -> None:
