@@ -41,7 +41,7 @@ def errors(reports: Sequence[TensorReport], labels: Sequence[str]) -> str:
 
 def histogram(real: Array, chip: Array, scale: float) -> str:
     """How often which value occurs in the float run and on the chip, with the ends of the int8 range."""
-    low, high = float(min(real.min(), 0)), float(max(real.max(), 0))
+    low, high = float(min(real.min(), chip.min(), 0)), float(max(real.max(), chip.max(), 0))
     # bins of whole int8 steps, centred on them: otherwise int8 values and bins would beat
     step = scale * max(1, math.ceil((high - low) / scale / BINS))
     first, last = math.floor(low / step + 0.5), math.floor(high / step + 0.5)

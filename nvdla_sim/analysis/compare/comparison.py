@@ -10,7 +10,6 @@ import numpy as np
 from nvdla_sim.analysis.compare import parts
 from nvdla_sim.analysis.compare.fake_quant import WITH_WEIGHTS, nodes_to_run
 from nvdla_sim.analysis.compare.metrics import Error, Fit, error, fake_quantise, fit, share
-from nvdla_sim.analysis.compare.table_use import Entry
 from nvdla_sim.analysis.compare.versions import FLOAT, Settings, Versions, run_versions
 from nvdla_sim.calib.table import Table
 from nvdla_sim.graph.graph import Graph
@@ -50,24 +49,23 @@ class TensorReport:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``tensors`` in the order of their layers; ``entries``: what the net needs of the table."""
+    """``tensors`` in the order of their layers."""
 
     settings: Settings
     tensors: Sequence[TensorReport]
-    entries: Sequence[Entry]
     versions: Versions
 
 
 def compare(graph: Graph, table: Table, inputs: Mapping[str, Array], settings: Settings) -> Comparison:
     """``inputs``: float32 CHW as the net takes them, preprocessing done.
 
-    What the table lacks is taken from the float run; ``entries`` tells. Raises as ``run_versions``.
+    What the table lacks is taken from the float run. Raises as ``run_versions``.
     """
     versions = run_versions(graph, table, inputs, settings)
     reports: dict[str, TensorReport] = {}
     for name in versions.layers:
         reports[name] = _report(name, versions, reports, settings)
-    return Comparison(settings, list(reports.values()), versions.entries, versions)
+    return Comparison(settings, list(reports.values()), versions)
 
 
 def _report(
@@ -75,7 +73,7 @@ def _report(
 ) -> TensorReport:
     real, scale, int8 = versions.values[FLOAT][name], versions.scales[name], versions.int8[name]
     weights = _with_weights(name, versions, settings.per_filter)
-    per_filter = _with_weights(name, versions, True)
+    per_filter = weights if settings.per_filter else _with_weights(name, versions, True)
     return TensorReport(
         name=name,
         layers=versions.layers[name],

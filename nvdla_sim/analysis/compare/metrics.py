@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from nvdla_sim.graph.operator import Array
 
 MAX_DB = 200.0  # what is equal has no finite ratio of signal to noise
-SAMPLE = 1 << 16  # elements that a search looks at
+SAMPLE = 1 << 14  # elements that a search looks at
 STEPS_PER_OCTAVE = 4
-OCTAVES = 12
+OCTAVES = 8
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,10 @@ def fit(values: Array, scale: float) -> Fit:
     clip, rounding = _noise(x, scale)
     sample = x[:: -(-x.size // SAMPLE)]
     largest = float(np.abs(x).max())
-    candidates = [
-        scale,
-        *(largest / 127 * 2 ** (-k / STEPS_PER_OCTAVE) for k in range(OCTAVES * STEPS_PER_OCTAVE)),
-    ]
-    usable = [candidate for candidate in candidates if candidate >= np.finfo(np.float32).tiny]
+    candidates = [largest / 127 * 2 ** (-k / STEPS_PER_OCTAVE) for k in range(OCTAVES * STEPS_PER_OCTAVE)]
+    usable = [c for c in candidates if c >= np.finfo(np.float32).tiny] or [scale]
     best = min(usable, key=lambda candidate: sum(_noise(sample, candidate)))
+    best = min((scale, best), key=lambda candidate: sum(_noise(x, candidate)))
     return Fit(
         clip_db=decibel(signal, clip),
         round_db=decibel(signal, rounding),

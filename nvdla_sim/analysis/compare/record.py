@@ -21,7 +21,7 @@ def record(comparison: Comparison, verdict: Verdict) -> dict[str, Any]:
         "weakest": {"layer": verdict.weakest[0], "own_snr_db": verdict.weakest[1]},
         "output": {"name": name, "snr_db": snr, "cosine": cosine},
         "tensors": [asdict(report) for report in comparison.tensors],
-        "entries": [asdict(entry) for entry in comparison.entries],
+        "entries": [asdict(entry) for entry in comparison.versions.entries],
     }
 
 

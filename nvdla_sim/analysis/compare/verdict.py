@@ -85,7 +85,7 @@ def judge(comparison: Comparison) -> Verdict:
     place |= {tensor: at for at, node in enumerate(graph.nodes) for tensor in node.outputs}
     found: list[tuple[bool, int, Finding]] = []
     reported = {report.name: report for report in comparison.tensors}
-    for entry in comparison.entries:
+    for entry in comparison.versions.entries:
         report = reported.get(entry.tensor)
         used = report is not None and report.entry == entry.name
         if finding := _entry_finding(entry, used, report, comparison):
@@ -95,7 +95,7 @@ def judge(comparison: Comparison) -> Verdict:
         if report.entry not in at_fault and (finding := _tensor_finding(report, comparison)):
             found.append((False, place[report.name], finding))
     found.sort(key=lambda item: item[:2])
-    weakest = min((r for r in comparison.tensors if not r.denied), key=lambda r: r.own.snr_db)
+    weakest = min(comparison.tensors, key=lambda report: report.own.snr_db)
     return Verdict(
         findings=tuple(finding for *_, finding in found),
         weakest=(label(weakest), weakest.own.snr_db),
@@ -149,7 +149,7 @@ def _whole_run_is_off(entry: Entry, factor: float, comparison: Comparison) -> bo
     """Whether the other entries are off in the same direction as a network input's."""
     others = [
         math.log2(other.table_amax / other.float_amax)
-        for other in comparison.entries
+        for other in comparison.versions.entries
         if other.tensor != entry.tensor and other.table_amax and other.float_amax
     ]
     typical = float(np.median(others)) if others else 0.0
@@ -166,7 +166,7 @@ def _exchanged_with(entry: Entry, comparison: Comparison) -> Entry | None:
         return None
     fitting = [
         (apart(other.table_amax, entry.float_amax) + apart(entry.table_amax, other.float_amax), other)
-        for other in comparison.entries
+        for other in comparison.versions.entries
         if other.name != entry.name and apart(other.table_amax, other.float_amax) > math.log(ALIKE)
     ]
     best = min(fitting, key=lambda item: item[0], default=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,6 @@ from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.inner_product import InnerProduct
 from nvdla_sim.graph.ops.pooling import Pooling
 from nvdla_sim.graph.ops.relu import ReLU
-
-SETTINGS = Settings("nv_small")
 
 
 def chain(seed: int = 1) -> tuple[Graph, dict[str, Array]]:
@@ -57,9 +56,9 @@ def with_scales(table: Table, **scales: float) -> Table:
     return Table({**table.scales, **scales})
 
 
-def compared(graph: Graph, inputs: Mapping[str, Array], table: Table, **settings: str) -> Comparison:
+def compared(graph: Graph, inputs: Mapping[str, Array], table: Table, **settings: Any) -> Comparison:
     return compare(graph, table, inputs, Settings("nv_small", **settings))
 
 
-def first_finding(graph: Graph, inputs: Mapping[str, Array], table: Table, **settings: str) -> Finding | None:
+def first_finding(graph: Graph, inputs: Mapping[str, Array], table: Table, **settings: Any) -> Finding | None:
     return judge(compared(graph, inputs, table, **settings)).first

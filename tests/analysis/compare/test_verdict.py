@@ -125,6 +125,16 @@ def test_filters_of_different_size() -> None:
     assert first_finding(graph, inputs, table, quantization="per-filter") is None
 
 
+def test_a_denied_layer_does_not_make_the_chip_look_bad(net) -> None:
+    """The chip does not deny anything: behind the layer it is worse than the fake-quantised run."""
+    graph, inputs, table = net
+    broken = with_scales(table, relu1=table.scales["relu1"] / 10)
+    findings = judge(compared(graph, inputs, broken, deny=("conv1",))).findings
+    assert [(finding.layer, finding.cause) for finding in findings] == [("relu1", Cause.ENTRY)]
+    every = tuple(node.name for node in graph.nodes)
+    assert judge(compared(graph, inputs, table, deny=("data", *every))).first is None
+
+
 def test_the_chips_integers(net) -> None:
     """No net is known for which they are bad: the figures are made up."""
     comparison = compared(*net[:2], net[2])

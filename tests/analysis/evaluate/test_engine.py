@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from nvdla_sim import demo
 from nvdla_sim.analysis.evaluate.engine import evaluate
 from nvdla_sim.analysis.evaluate.outcome import Outcome
 from nvdla_sim.calib.datasets.dataset import Skipped
-from nvdla_sim.errors import CalibrationError, ImageError, OptionError
+from nvdla_sim.errors import CalibrationError, ImageError, NvdlaError, OptionError
 from nvdla_sim.loadable.entries import SOURCE_MAP
 from nvdla_sim.loadable.loadable import Loadable
 from tests.analysis.evaluate.nets import digits_job, digits_list
@@ -130,3 +131,13 @@ def test_a_loadable_of_another_net(tmp_path: Path) -> None:
 def test_neither_loadable_nor_table(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="a calibration table to compile with"):
         evaluate(replace(digits_job(digits_list(tmp_path)), table=None), range(1), Skipped(0))
+
+
+def test_a_killed_process_is_told(tmp_path: Path) -> None:
+    def kill_one(done: int, total: int) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    job = digits_job(digits_list(tmp_path, times=20))
+    with pytest.raises(NvdlaError, match=r"a worker process was killed.*--jobs"):
+        evaluate(job, range(200), Skipped(0), jobs=2, progress=kill_one)
