@@ -9,6 +9,7 @@ Source: tool-formats section 3.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,8 @@ def export(
     """File name -> text of the four prototxts.
 
     ``preprocess`` and ``source`` (an lmdb) make the Data layer of a net that has none. ``CalibrationError``
-    when the table does not fit the net, ``UnsupportedError`` for preprocessing that a Data layer cannot say.
+    when the table does not fit the net, ``UnsupportedError`` for preprocessing that a Data layer cannot say
+    and for the old syntax.
     """
     graph = load_caffe(prototxt, None)
     name = single_input(graph)
@@ -58,9 +60,11 @@ def export(
         deploy = Layer(name=name, type="Input", top=[name], int8_scale=scale)
         deploy.input_param.CopyFrom(InputParameter(shape=[Shape(dim=(1, *shape))]))
         texts[f"{stem}_deploy_{word}_unique_top.prototxt"] = net.deploy(deploy)
-        data = Layer(name=name, type="Data", top=[name, "label"], int8_scale=scale)
-        data.transform_param.CopyFrom(_transform(preprocess, shape))
-        data.data_param.CopyFrom(DataParameter(source=source, batch_size=1, backend=DataParameter.LMDB))
+        data = None
+        if not net.has_data:
+            data = Layer(name=name, type="Data", top=[name, "label"], int8_scale=scale)
+            data.transform_param.CopyFrom(_transform(preprocess, shape))
+            data.data_param.CopyFrom(DataParameter(source=source, batch_size=1, backend=DataParameter.LMDB))
         texts[f"{stem}_test_{word}_unique_top.prototxt"] = net.test(data, scale)
     return texts
 
@@ -70,6 +74,11 @@ class _Net:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         source = read_prototxt(path)
+        if source.net.layers:
+            raise UnsupportedError(
+                f"prototxt {source.path}: layers {{ ... }} is the old syntax: convert it with Caffe's "
+                "upgrade_net_proto_text"
+            )
         at_test = {id(entry) for entry in layers_at_test(source)}
         text = unique_top(path)
         self._pieces: list[tuple[str, Layer | None]] = []
@@ -86,34 +95,38 @@ class _Net:
                 self._pieces.append((text[field.start : field.end], None))
         self._pieces.append((text[done:], None))
 
+    @property
+    def has_data(self) -> bool:
+        """Whether it reads images itself."""
+        return any(layer is not None and layer.type in DATA_LAYERS for _, layer in self._pieces)
+
     def deploy(self, given: Layer) -> str:
-        """With ``given`` as the input, and without what scores the net."""
-        return self._assembled(given, keep_data=False)
-
-    def test(self, given: Layer, int8_scale: float | None) -> str:
-        """With the net's own data layer, ``given`` where it has none."""
-        return self._assembled(given, keep_data=True, int8_scale=int8_scale)
-
-    def _assembled(self, given: Layer, keep_data: bool, int8_scale: float | None = None) -> str:
-        own = keep_data and any(layer is not None and layer.type in DATA_LAYERS for _, layer in self._pieces)
-        parts = []
-        waiting = not own
-        for text, layer in self._pieces:
-            if layer is None:
-                parts.append(text)
-                continue
-            if waiting:
-                parts.append(_layer_text(given) + "\n")
-                waiting = False
-            if layer.type in DATA_LAYERS:
-                if own:
-                    tail = f"  int8_scale: {int8_scale!r}\n}}" if int8_scale is not None else "}"
-                    parts.append(text.rstrip()[:-1] + tail)
-            elif layer.type == LOSS and not keep_data:
+        """With ``given`` as the input, and without what reads images or scores the net."""
+        parts: list[str] = []
+        for text, layer in self._with(given):
+            if layer is not None and layer.type == LOSS:
                 parts.append(_layer_text(_softmax(text)))
-            elif layer.type != "Input" and (keep_data or layer.type not in SCORING):
+            elif layer is None or layer.type not in (*DATA_LAYERS, *SCORING):
                 parts.append(text)
         return "".join(parts)
+
+    def test(self, given: Layer | None, int8_scale: float | None) -> str:
+        """With ``given`` as the input; None keeps the net's own data layer, with ``int8_scale`` added."""
+        parts: list[str] = []
+        for text, layer in self._with(given):
+            if given is None and int8_scale is not None and layer is not None and layer.type in DATA_LAYERS:
+                text = f"{text[:-1]}  int8_scale: {int8_scale!r}\n{text[-1]}"
+            parts.append(text)
+        return "".join(parts)
+
+    def _with(self, given: Layer | None) -> Iterator[tuple[str, Layer | None]]:
+        """The pieces without Input layers, and with ``given`` before the first layer."""
+        for text, layer in self._pieces:
+            if layer is not None and given is not None:
+                yield _layer_text(given) + "\n", None
+                given = None
+            if layer is None or layer.type != "Input":
+                yield text, layer
 
 
 def _layer_text(layer: Layer) -> str:
@@ -123,7 +136,8 @@ def _layer_text(layer: Layer) -> str:
 def _softmax(text: str) -> Layer:
     """A loss layer's text -> the Softmax in it, without labels."""
     loss = Layer()
-    text_format.Parse(text[text.index("{") + 1 : text.rindex("}")], loss, allow_unknown_field=True)
+    opening = min(at for at in (text.find("{"), text.find("<")) if at >= 0)
+    text_format.Parse(text[opening + 1 : -1], loss, allow_unknown_field=True)
     return Layer(name=loss.name, type="Softmax", bottom=loss.bottom[:1], top=loss.top[:1])
 
 

@@ -46,8 +46,8 @@ def single_input(graph: Graph) -> str:
 def input_batch(
     graph: Graph, dataset: Dataset, preprocess: Preprocess, indices: range
 ) -> tuple[Array | None, list[str], Problems]:
-    """The readable images as the net's input NCHW (None: not one), their names, and why others are not."""
-    shape = graph.tensors[single_input(graph)].shape
+    """The readable images as the net's input (None: not one), their names, and why others are not."""
+    tensor = graph.tensors[single_input(graph)]
     values, names, problems = [], [], {}
     for index in indices:
         try:
@@ -56,7 +56,7 @@ def input_batch(
             problems[index] = problem
             continue
         steps = Preprocess() if dataset.preprocessed else preprocess
-        values.append(steps.apply(sample.pixels, shape, sample.name))
+        values.append(steps.apply(sample.pixels, tensor.chw, sample.name).reshape(tensor.shape))
         names.append(sample.name)
     return (np.stack(values) if values else None), names, problems
 

@@ -48,4 +48,4 @@ def fused_range_of(graph: Graph) -> dict[str, str]:
         own = ranges[tensor] == tensor and tensor not in inputs
         if own and len(following) == 1 and following[0].op.kind in FUSED:
             ranges[tensor] = ranges[following[0].outputs[0]]
-    return {tensor: ranges[base] for tensor, base in ranges.items()}
+    return ranges

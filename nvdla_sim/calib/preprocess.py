@@ -63,10 +63,10 @@ class Preprocess:
     @property
     def formula(self) -> str:
         """What happens to a picture, in one line."""
-        stand = next((step for step in self.steps if isinstance(step, Standardise)), None)
-        if stand is None:
-            return " -> ".join([*map(str, self.steps), "x = pixel (BGR)"])
-        return " -> ".join(map(str, self.steps))
+        texts = [str(step) for step in self.steps]
+        if not any(isinstance(step, Standardise) for step in self.steps):
+            texts.append("x = pixel (BGR)")
+        return " -> ".join(texts)
 
     @classmethod
     def of(

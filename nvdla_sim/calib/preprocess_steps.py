@@ -183,7 +183,7 @@ class Standardise:
 
     def __str__(self) -> str:
         if self.mean.ndim == 3:
-            mean = "mean image"
+            mean = f"mean image of average {self.mean.mean():.6g}"
         else:
             mean = _numbers(self.mean.tolist())
         text = f"(pixel - {mean})" if self.mean.any() else "pixel"

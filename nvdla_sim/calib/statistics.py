@@ -20,7 +20,6 @@ from nvdla_sim.errors import CalibrationError, listed
 from nvdla_sim.files import write_atomically
 
 FORMAT = "nvdla-sim histograms 1"
-FIELDS = ("note", "absmax", "positive", "negative", "zeros")
 
 
 @dataclass
@@ -64,15 +63,15 @@ class Statistics:
             "tensors": list(self.histograms),
         }
         histograms = self.histograms.values()
-        arrays: dict[str, NDArray[Any]] = {
-            "note": np.frombuffer(json.dumps(note).encode(), np.uint8),
-            "absmax": np.array([histogram.absmax for histogram in histograms], np.float32),
-            "positive": np.array([h.positive for h in histograms], np.int64).reshape(-1, BINS),
-            "negative": np.array([h.negative for h in histograms], np.int64).reshape(-1, BINS),
-            "zeros": np.array([histogram.zeros for histogram in histograms], np.int64),
-        }
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(
+            buffer,
+            note=np.frombuffer(json.dumps(note).encode(), np.uint8),
+            absmax=np.array([histogram.absmax for histogram in histograms], np.float32),
+            positive=np.array([h.positive for h in histograms], np.int64).reshape(-1, BINS),
+            negative=np.array([h.negative for h in histograms], np.int64).reshape(-1, BINS),
+            zeros=np.array([histogram.zeros for histogram in histograms], np.int64),
+        )
         write_atomically(path, buffer.getvalue())
 
     @classmethod

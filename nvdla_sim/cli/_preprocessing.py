@@ -74,7 +74,7 @@ def net_input(sample: Sample, preprocessed: bool, preprocess: Preprocess, shape:
 
 def formula(preprocess: Preprocess, preprocessed: bool) -> str:
     """How pictures become the net's input, to be printed."""
-    return "x = the values in the file" if preprocessed else preprocess.formula
+    return "x = the stored value, preprocessed already" if preprocessed else preprocess.formula
 
 
 def with_scale(text: str, scale: float) -> str:

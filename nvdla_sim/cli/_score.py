@@ -22,7 +22,7 @@ class Scorer:
     ) -> None:
         self._graph, self._target = graph, target
         self._input = single_input(graph)
-        shape = graph.tensors[self._input].shape
+        shape = graph.tensors[self._input].chw
         steps = Preprocess() if dataset.preprocessed else preprocess
         classes = int(np.prod(graph.tensors[graph.outputs[0]].shape))
         self._images: list[tuple[Array, int]] = []

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nvdla_sim.cli._command import command_parser, run_command
+from nvdla_sim.cli._cores import cores, one_thread_for_products
 from nvdla_sim.cli._numbers import whole
-from nvdla_sim.cli._preprocessing import FLAGS, add_preprocessing, chosen_preprocessing
+from nvdla_sim.cli._preprocessing import add_preprocessing, check_flags, chosen_preprocessing, formula
 from nvdla_sim.errors import OptionError, one_of
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ DEFAULT_METHOD = "kl-trt"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    # the threads work on images of their own: a matrix product that spreads over all cores would only disturb
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
+    one_thread_for_products()
     return run_command(_parser(), calibrate, arguments)
 
 
@@ -146,7 +145,7 @@ def _collected(options: argparse.Namespace, graph: Graph, net: str) -> Statistic
     else:
         statistics = Statistics(identity, count)
     skipped = Skipped(whole("--skip-limit", options.skip_limit, least=0), statistics.skipped)
-    jobs = _cores() if options.jobs is None else whole("--jobs", options.jobs)
+    jobs = cores() if options.jobs is None else whole("--jobs", options.jobs)
     with SlowProgress("calibrating") as bar, _deferred_interrupt() as interrupted:
 
         def progress(done: int, total: int) -> None:
@@ -185,12 +184,8 @@ def _images(path: str, root: str | None, first: str, count: str | None) -> tuple
 def _preprocessing(options: argparse.Namespace, dataset: Dataset) -> tuple[Preprocess, str]:
     """What is done to the data set's images, and its formula; ``OptionError`` for flags without a use."""
     preprocess = chosen_preprocessing(options)
-    if not dataset.preprocessed:
-        return preprocess, preprocess.formula
-    given = ["--" + flag.replace("_", "-") for flag in FLAGS if getattr(options, flag) is not None]
-    if given:
-        raise OptionError(f"{dataset.source} is preprocessed already: leave {', '.join(given)} out")
-    return preprocess, "x = the stored value, preprocessed already"
+    check_flags(options, dataset)
+    return preprocess, formula(preprocess, dataset.preprocessed)
 
 
 def _search(options: argparse.Namespace, graph: Graph, statistics: Statistics, method: Method) -> Method:
@@ -246,12 +241,6 @@ def _digest(*paths: str) -> str:
     for path in paths:
         digest.update(hashlib.sha256(read_bytes(path, ModelError, "file")).digest())
     return digest.hexdigest()[:16]
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nvdla_sim.cli._command import command_parser, run_command
+from nvdla_sim.cli._cores import cores, one_thread_for_products
 from nvdla_sim.cli._numbers import whole
 from nvdla_sim.cli._preprocessing import (
     add_preprocessing,
@@ -28,9 +29,7 @@ MOST_CHANGES = 10  # printed; the JSON file has them all
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    # the processes work on images of their own: a product that spreads over all cores would only disturb
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
+    one_thread_for_products()
     return run_command(_parser(), evaluate_net, arguments)
 
 
@@ -84,13 +83,13 @@ def evaluate_net(options: argparse.Namespace) -> None:
     dataset = open_dataset(job.data, job.root)
     check_flags(options, dataset)
     indices = _indices(options, dataset)
-    cores = _cores() if options.jobs is None else whole("--jobs", options.jobs)
+    workers = cores() if options.jobs is None else whole("--jobs", options.jobs)
     skipped = Skipped(whole("--skip-limit", options.skip_limit, least=0))
     print(f"{len(indices)} images of {dataset.source} from number {indices.start}")
     print(_formula(job, dataset))
     with SlowProgress("evaluating") as progress:
         # a process is worth its start from a chunk on
-        jobs = min(cores, -(-len(indices) // MAX_CHUNK))
+        jobs = min(workers, -(-len(indices) // MAX_CHUNK))
         outcomes = evaluate(job, indices, skipped, jobs, options.cluster, progress)
     for _, problem in sorted(skipped.problems.items()):
         print(f"skipped: {problem}", file=sys.stderr)
@@ -187,12 +186,6 @@ def _print(summary: Summary) -> None:
         )
     if len(summary.changes) > MOST_CHANGES:
         print(f"  and {len(summary.changes) - MOST_CHANGES} other pairs of classes")
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -110,11 +110,19 @@ def rewrite(options: argparse.Namespace) -> None:
 def export_bm1684(options: argparse.Namespace) -> None:
     from pathlib import Path
 
+    from nvdla_sim.caffe.data_layers import data_sources
     from nvdla_sim.calib.bm1684 import export
-    from nvdla_sim.cli._preprocessing import chosen_preprocessing
+    from nvdla_sim.calib.preprocess import Preprocess
+    from nvdla_sim.cli._preprocessing import FLAGS, chosen_preprocessing
     from nvdla_sim.files import write_atomically
 
-    preprocess = chosen_preprocessing(options)
+    preprocess = Preprocess()
+    if not data_sources(options.prototxt):
+        preprocess = chosen_preprocessing(options)
+    elif any(getattr(options, flag) is not None for flag in FLAGS):
+        raise OptionError(
+            f"{options.prototxt} has a data layer, which is kept: leave preprocessing flags out"
+        )
     texts = export(options.prototxt, options.table, preprocess, options.source)
     folder = Path(options.output)
     try:

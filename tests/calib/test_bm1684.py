@@ -35,6 +35,7 @@ layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
 layer { name: "accuracy" type: "Accuracy" bottom: "conv" bottom: "label" top: "accuracy" }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "conv" bottom: "label" top: "loss" loss_weight: 1 }
 """
+INPUT_FIELDS = 'input: "data" input_dim: [1, 3, 8, 8] '
 KINDS = ("deploy_fp32", "deploy_int8", "test_fp32", "test_int8")
 
 
@@ -129,6 +130,28 @@ def test_a_net_with_data_keeps_it(tmp_path: Path) -> None:
         assert graph.tensors["data"].shape == (3, 8, 8)
         for word in ("Accuracy", "label", "Loss", "Data", "loss_weight"):
             assert word not in files[kind].read_text()
+
+
+def test_a_mean_file_of_the_nets_own_is_not_needed(tmp_path: Path) -> None:
+    files = exported(tmp_path, TRAINING.replace("mean_value: 5", 'mean_file: "not here"'), Preprocess())
+    assert data_sources(files["test_int8"])[0].transform.mean_file == "not here"
+
+
+def test_layers_in_angle_brackets(tmp_path: Path) -> None:
+    text = """
+layer < name: "d" type: "Data" top: "data" top: "label" transform_param < crop_size: 8 > >
+layer < name: "relu" type: "ReLU" bottom: "data" top: "relu" >
+layer < name: "loss" type: "SoftmaxWithLoss" bottom: "relu" bottom: "label" top: "loss" >
+"""
+    files = exported(tmp_path, text, Preprocess())
+    assert [node.op.kind for node in load_caffe(files["deploy_int8"], None).nodes] == ["ReLU", "Softmax"]
+    assert int8_scale(files["test_int8"]) == 4.0
+
+
+def test_the_old_syntax_is_refused(tmp_path: Path) -> None:
+    old = INPUT_FIELDS + 'layers { name: "relu" type: RELU bottom: "data" top: "relu" }'
+    with pytest.raises(UnsupportedError, match="upgrade_net_proto_text"):
+        exported(tmp_path, old, Preprocess())
 
 
 def test_what_a_data_layer_cannot_say(tmp_path: Path) -> None:

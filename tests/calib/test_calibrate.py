@@ -83,8 +83,9 @@ def test_a_plain_loop_gives_the_same() -> None:
 def test_neither_threads_nor_batches_change_it(
     monkeypatch: pytest.MonkeyPatch, batch: int, jobs: int
 ) -> None:
+    whole = run()
     monkeypatch.setattr(calibrate, "MAX_BATCH", batch)
-    same(run(jobs=jobs), run())
+    same(run(jobs=jobs), whole)
 
 
 class Stop(Exception):
@@ -155,6 +156,16 @@ def test_preprocessed_values_are_taken_as_they_are() -> None:
     statistics = Statistics({}, len(PIXELS))
     collect(net(), Arrays("a", values, None), STEPS, statistics, Skipped(0))
     assert statistics.histograms["data"].absmax == values.max()
+
+
+def test_an_input_without_height_and_width() -> None:
+    graph = Graph("flat")
+    graph.add_input("data", (72,))
+    graph.add("relu", ReLU(), ["data"])
+    values = PIXELS.reshape(-1, 72, 1, 1).astype(np.float32) - 100
+    statistics = Statistics({}, len(values))
+    collect(graph, Arrays("a", values, None), STEPS, statistics, Skipped(0))
+    assert statistics.histograms["relu"].absmax == values.max()
 
 
 def test_one_input_only() -> None:

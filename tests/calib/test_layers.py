@@ -39,8 +39,14 @@ def test_layers_that_hold_values_of_their_input() -> None:
 
 
 def test_after_fusion() -> None:
-    """conv goes into relu; "both" is read twice, so that it stays; an input is never fused."""
+    """conv goes into relu; "both" is read twice, so that it stays."""
     ranges = fused_range_of(branching())
     assert ranges["conv"] == ranges["pool"] == ranges["b"] == "relu"
     assert ranges["both"] == "both"
-    assert ranges["data"] == "data"
+
+
+def test_an_input_is_never_fused() -> None:
+    graph = Graph("net")
+    graph.add_input("data", (4, 8, 8))
+    graph.add("relu", ReLU(), ["data"])
+    assert fused_range_of(graph) == {"data": "data", "relu": "relu"}

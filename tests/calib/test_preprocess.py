@@ -65,7 +65,7 @@ def test_a_mean_image_is_subtracted_before_the_crop() -> None:
     mean = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
     steps = Preprocess.of(mean=mean, crop=(2, 2))
     np.testing.assert_array_equal(steps.apply(PIXELS, (3, 2, 2)), (PIXELS - mean)[:, 1:3, 2:4])
-    assert steps.formula == "x = (pixel - mean image) (BGR) -> centre crop 2x2"
+    assert steps.formula == f"x = (pixel - mean image of average {mean.mean():.6g}) (BGR) -> centre crop 2x2"
     with pytest.raises(OptionError, match="the mean image is 3x4x6, the picture there is 3x5x6"):
         steps.apply(np.zeros((3, 5, 6), np.uint8), (3, 2, 2))
 

@@ -79,7 +79,7 @@ def test_values_from_a_file_need_no_preprocessing(tmp_path: Path, capsys) -> Non
     np.save(tmp_path / "x.npy", values)
     arguments = [*NET, "--calibtable", str(demo.TABLE), "--image", str(tmp_path / "x.npy")]
     assert main(arguments) == 0
-    assert "x = the values in the file; int8 input q" in capsys.readouterr().out
+    assert "x = the stored value, preprocessed already; int8 input q" in capsys.readouterr().out
     assert "leave --mean, --normalize out" in failed(
         capsys, [*arguments, "--mean", "1", "--normalize", "255"]
     )

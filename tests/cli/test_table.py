@@ -142,6 +142,16 @@ def test_export_bm1684(net, capsys) -> None:
     assert "cannot make file" in capsys.readouterr().err
 
 
+def test_flags_have_no_room_beside_a_data_layer(net, capsys) -> None:
+    text = Path("net.prototxt").read_text().replace(INPUT, "")
+    data = 'layer { name: "d" type: "Data" top: "data" transform_param { crop_size: 8 mean_file: "no" } }'
+    Path("net.prototxt").write_text(data + text)
+    command = ["export-bm1684", "net.prototxt", "--table", "t.json", "-o", "out"]
+    assert main([*command, "--normalize", "2"]) == 2
+    assert "has a data layer, which is kept" in capsys.readouterr().err
+    assert main(command) == 0
+
+
 def test_a_verb_is_needed(capsys) -> None:
     for arguments in ([], ["convrt"]):
         with pytest.raises(SystemExit) as end:

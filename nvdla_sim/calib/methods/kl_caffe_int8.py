@@ -20,11 +20,11 @@ EMPTY = 0.0001
 
 
 def amax(histogram: Histogram) -> float:
-    divergence = _divergences(histogram.positive[1:].astype(np.float64))
+    divergence = divergences(histogram.positive[1:].astype(np.float64))
     return (LEVELS + int(np.argmin(divergence)) + 0.5) * histogram.width
 
 
-def _divergences(counts: np.ndarray) -> np.ndarray:
+def divergences(counts: np.ndarray) -> np.ndarray:
     """KL(P || Q) for each candidate, by sums over levels."""
     candidates = np.arange(LEVELS, counts.size)
     sums, filled = running_sum(counts), running_sum(counts > 0)

@@ -22,11 +22,11 @@ EVERY = 0.0001
 
 def amax(histogram: Histogram) -> float:
     counts = histogram.positive + histogram.negative
-    divergence = _divergences(counts / counts.sum())
+    divergence = divergences(counts / counts.sum())
     return (LEVELS + int(np.argmin(divergence)) + 0.5) * histogram.width
 
 
-def _divergences(share: np.ndarray) -> np.ndarray:
+def divergences(share: np.ndarray) -> np.ndarray:
     """The sum of P log(P / Q) for each candidate.
 
     Bins that lie in one level have the same Q; those cut by a level's edge are summed one by one.

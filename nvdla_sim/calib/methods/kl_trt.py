@@ -23,12 +23,12 @@ LEVELS = 128
 def amax(histogram: Histogram) -> float:
     counts = histogram.magnitudes.astype(np.float64)
     counts[0] = counts[1]
-    divergence = _divergences(counts)
+    divergence = divergences(counts)
     best = np.flatnonzero(divergence <= divergence.min() + 1e-12)[-1]
     return (LEVELS + int(best) + 0.5) * histogram.width
 
 
-def _divergences(counts: np.ndarray) -> np.ndarray:
+def divergences(counts: np.ndarray) -> np.ndarray:
     """KL(P || Q) for each candidate: infinite where Q is 0 and P is not.
 
     Q is the same in all filled bins of a level, so that sums over levels are enough:

@@ -99,6 +99,12 @@ def test_damaged_files(tmp_path: Path, content: bytes, name: str) -> None:
         open_dataset(tmp_path / name)
 
 
+def test_no_memory_is_taken_for_a_header_that_lies(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(lying_npz())
+    with pytest.raises(ImageError, match=r"images\.npy is not as long as its header says"):
+        open_dataset(tmp_path / "a.npz")
+
+
 def test_a_cut_npz(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez_compressed(path, images=BYTES)

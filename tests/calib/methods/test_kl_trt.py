@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from nvdla_sim.calib.histogram import Histogram
 from nvdla_sim.calib.methods import kl_trt
@@ -56,11 +54,11 @@ def straight(counts: np.ndarray) -> int:
     return 128 + int(np.flatnonzero(found <= found.min() + 1e-12)[-1])
 
 
-@given(st.lists(st.integers(0, 2047), min_size=1, max_size=60), st.integers(0, 2**32 - 1))
-@settings(max_examples=8, deadline=None)
-def test_any_histogram(bins: list[int], seed: int) -> None:
+@pytest.mark.parametrize("bins", [0, 1, 3, 60, 900])
+def test_sparse_histograms(bins: int) -> None:
+    r = np.random.default_rng(bins)
     counts = np.zeros(2048, np.int64)
-    counts[bins] = np.random.default_rng(seed).integers(1, 10_000, len(bins))
+    counts[r.integers(0, 2048, bins)] = r.integers(1, 10_000, bins)
     counts[-1] += 1
     histogram = Histogram(np.float32(2048), positive=counts.copy())
     assert kl_trt.amax(histogram) == straight(counts) + 0.5

@@ -34,7 +34,7 @@ def test_a_factor_is_of_the_layers_input(tmp_path: Path) -> None:
         layer("c2", "Convolution", "c1", "c2", CONV),
         layer("c3", "Convolution", "c1", "c3", CONV),
     )
-    found, unused = resolve(graph, {"c1": 0.5, "c2": 4.0, "c3": 2.0, "other": 1.0})
+    found, unused = resolve(graph, {"c1": 0.5, "c2": 2.0, "c3": 4.0, "other": 1.0})
     assert found == {"data": 2.0, "relu": 0.5}
     assert unused == ['"other": the net has no such layer']
     assert resolve(graph, {"c1": 0.0})[0] == {"data": 0.0}
