@@ -19,6 +19,7 @@ def compile(
     quantization: str = "per-kernel",
     input_format: str | None = None,
     profile: str = "fast-math",
+    batch: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Loadable:
     """Compile a Caffe net and its calibration table to an int8 loadable.
@@ -26,9 +27,9 @@ def compile(
     ``target``: a hardware configuration's name. ``quantization``: "per-kernel" (one weight scale a layer) or
     "per-filter" (one an output channel). ``input_format``: "nhwc" (4-byte pixels) or "nchw" (feature
     surface); None takes nhwc where the input has 1, 3 or 4 channels, else nchw. The defaults are those of
-    ``nvdla-compile``. ``progress(done, total)`` is called after each step of the compiler. Raises
-    ``ModelError``, ``CalibrationError``, ``UnsupportedError`` or ``OptionError``, each naming all that is
-    wrong.
+    ``nvdla-compile``. ``batch``: images of a run. ``progress(done, total)`` is called after each step of the
+    compiler. Raises ``ModelError``, ``CalibrationError``, ``UnsupportedError`` or ``OptionError``, each
+    naming all that is wrong.
     """
     from nvdla_sim.caffe.importer import load_caffe
     from nvdla_sim.calib.table import Table
@@ -43,6 +44,7 @@ def compile(
         quantization=quantization,
         input_format=input_format,
         profile=profile,
+        batch=batch,
         progress=progress,
     )
 

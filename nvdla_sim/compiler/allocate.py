@@ -9,7 +9,7 @@ ALIGNMENT = 256  # bytes; the engines need an atom (8 to 32), batched writes 64
 
 
 def allocate(program: Program, reuse: bool = True) -> int:
-    """Set the ``offset`` of every work buffer; returns the pool's size in bytes.
+    """Set the ``offset`` of every work buffer; returns the pool's size in bytes, a multiple of ``ALIGNMENT``.
 
     Largest buffers first, each at the lowest place that is free during its whole life. Without ``reuse``
     every buffer has a place of its own, so that all intermediate values are there after a run.
@@ -23,7 +23,7 @@ def allocate(program: Program, reuse: bool = True) -> int:
         ]
         buffer.offset = _lowest_gap(neighbours, buffer.size)
         placed.append(buffer)
-    return max((buffer.offset + buffer.size for buffer in placed), default=0)
+    return round_up(max((buffer.offset + buffer.size for buffer in placed), default=0), ALIGNMENT)
 
 
 def _lives(program: Program) -> dict[Buffer, tuple[int, int]]:

@@ -39,19 +39,19 @@ PAGE = 4096
 CONTEXT_SIZE = 6  # memories of a task
 
 
-def emit(program: Program, tasks: Sequence[Task], pool_size: int, config: Config) -> Loadable:
-    """``pool_size``: bytes of the pool of work buffers."""
+def emit(program: Program, tasks: Sequence[Task], batch: int, pool_size: int, config: Config) -> Loadable:
+    """``batch``: images. ``pool_size``: bytes of an image's pool of work buffers."""
     container = _Container()
     container.memory(MemoryFlags.ALLOC, PAGE)
     memories: dict[Buffer, int] = {}
     for flag, ports in ((MemoryFlags.INPUT, program.inputs), (MemoryFlags.OUTPUT, program.outputs)):
         for bind, port in enumerate(ports):
             assert port.cube.buffer is not None
-            memory = container.memory(MemoryFlags.ALLOC | flag, port.cube.buffer.size)
+            memory = container.memory(MemoryFlags.ALLOC | flag, batch * port.cube.buffer.size)
             memories[port.cube.buffer] = memory
-            container.bind(memory, bind, port, config)
+            container.bind(memory, bind, port, batch, config)
     if pool_size:
-        pool = container.memory(MemoryFlags.ALLOC, round_up(pool_size, PAGE))
+        pool = container.memory(MemoryFlags.ALLOC, round_up(batch * pool_size, PAGE))
     constants = _Constants(len(container.result.memories))
 
     def locate(cube: Cube) -> Place:
@@ -71,7 +71,8 @@ def emit(program: Program, tasks: Sequence[Task], pool_size: int, config: Config
     ordinary = len(container.result.memories)
     for index, lists in enumerate(described):
         container.task(index, lists, ordinary)
-    container.result.blobs.append(_plain_blob(SOURCE_MAP, source_map(program, tasks, locate, config)))
+    notes = source_map(program, tasks, batch, locate, config)
+    container.result.blobs.append(_plain_blob(SOURCE_MAP, notes))
     return container.finished()
 
 
@@ -113,12 +114,12 @@ class _Container:
         self.result.memories.append(entry)
         return number
 
-    def bind(self, memory: int, bind: int, port: Port, config: Config) -> None:
+    def bind(self, memory: int, bind: int, port: Port, batch: int, config: Config) -> None:
         """Tell the runtime what the memory of a network input or output looks like."""
         number = len(self.result.tensors)
         self.result.memories[memory].bind_id = bind
         self.result.memories[memory].tensor_desc_id = number
-        self.result.tensors.append(_tensor(port, number, memory, config))
+        self.result.tensors.append(_tensor(port, number, memory, batch, config))
 
     def task(self, index: int, lists: Lists, ordinary: int) -> None:
         """Add a task with its memories. ``ordinary``: number of addresses that all tasks share."""
@@ -151,7 +152,7 @@ def _plain_blob(name: str, data: Bytes) -> Blob:
     return Blob(name, Interface.NONE, 0, (0, 0, 0), data)
 
 
-def _tensor(port: Port, number: int, memory: int, config: Config) -> Tensor:
+def _tensor(port: Port, number: int, memory: int, batch: int, config: Config) -> Tensor:
     cube = port.cube
     assert cube.buffer is not None
     feature = PixelFormat.FEATURE_X8 if config.atom == 8 else PixelFormat.FEATURE
@@ -159,14 +160,14 @@ def _tensor(port: Port, number: int, memory: int, config: Config) -> Tensor:
         name=port.name,
         id=number,
         mem_id=memory,
-        size=cube.buffer.size,
+        size=batch * cube.buffer.size,
         offset=cube.offset,
         data_format=DataFormat.NHWC if port.image else DataFormat.NCXHWX,
         data_type=DataType.INT8,
         data_category=DataCategory.IMAGE if port.image else DataCategory.FEATURE,
         pixel_format=PixelFormat.A8B8G8R8 if port.image else feature,
         pixel_mapping=0,
-        n=1,
+        n=batch,
         c=cube.channels,
         h=cube.height,
         w=cube.width,

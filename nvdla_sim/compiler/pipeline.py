@@ -9,6 +9,7 @@ import numpy as np
 
 from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.allocate import allocate
+from nvdla_sim.compiler.batch import for_images
 from nvdla_sim.compiler.constraints import Refusal, refusals
 from nvdla_sim.compiler.emit import emit
 from nvdla_sim.compiler.lower import LOWER
@@ -51,6 +52,7 @@ def compile_graph(
     quantization: str = "per-kernel",
     input_format: str | None = None,
     profile: str = "fast-math",
+    batch: int = 1,
     progress: Progress | None = None,
 ) -> Loadable:
     """Compile a float graph with parameters to an int8 loadable.
@@ -58,14 +60,15 @@ def compile_graph(
     ``target``: a hardware configuration. ``quantization``: "per-kernel" (one weight scale for a layer) or
     "per-filter" (one for each output channel). ``input_format``: "nhwc" (4-byte pixels), "nchw" (feature
     cube), or None: nhwc where an input has 1, 3 or 4 channels. ``profile`` "basic" gives every intermediate
-    tensor memory of its own. Raises ``OptionError``, ``CalibrationError`` or ``UnsupportedError``, each with
-    all that is wrong.
+    tensor memory of its own. ``batch``: images of a run. Raises ``OptionError``, ``CalibrationError`` or
+    ``UnsupportedError``, each with all that is wrong.
     """
     all_of(
         lambda: config_named(target),
         lambda: one_of("quantization mode", quantization, QUANTIZATIONS),
         lambda: input_format is None or one_of("input format", input_format, INPUT_FORMATS),
         lambda: one_of("profile", profile, PROFILES),
+        lambda: _check_batch(batch),
     )
     config = config_named(target)
     images = image_inputs(graph, input_format)
@@ -81,7 +84,13 @@ def compile_graph(
     program = lowering.finished()
 
     pool_size = allocate(program, PROFILES[profile].reuse_memory)
-    return emit(program, schedule(program.units), pool_size, config)
+    tasks = schedule(for_images(program, batch, pool_size, config))
+    return emit(program, tasks, batch, pool_size, config)
+
+
+def _check_batch(batch: int) -> None:
+    if batch < 1:
+        raise OptionError(f"a batch of {batch} images; allowed: 1 and more")
 
 
 def simplified(graph: Graph, images: Collection[str]) -> Graph:

@@ -1,9 +1,9 @@
 """Tasks and the dependency graph that the firmware walks.
 
-The program is serial: every unit starts when the one before it is done. What makes the graph more than a
-list is how the firmware finds work: an operation is fetched through the previous one of its own type, and an
-SDP on the fly is enabled before its convolution, so where it reads an operand from memory it needs an edge of
-its own from the unit before.
+The program is serial: every unit starts when the one before it is done, that of the same image where there
+are several. What makes the graph more than a list is how the firmware finds work: an operation is fetched
+through the previous one of its own type, and an SDP on the fly is enabled before its convolution, so where it
+reads an operand from memory it needs an edge of its own from the unit before.
 
 Source: compiler-facts section 4, recipes section 2 ("Edges").
 """
@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from nvdla_sim.compiler.program import CpuOp, DlaOp, Sdp, Unit
+from nvdla_sim.compiler.batch import Images
+from nvdla_sim.compiler.program import CpuOp, DlaOp, Sdp
 from nvdla_sim.loadable.enums import OpEvent, OpType
 
 
@@ -51,45 +52,53 @@ class CpuTask:
 
 
 Task = DlaTask | CpuTask
+Indexes = Sequence[Sequence[int]]  # of a unit: for each image its operations
 
 
-def schedule(units: Iterable[Unit]) -> list[Task]:
+def schedule(units: Iterable[Images]) -> list[Task]:
     """Cut the units into tasks where chip and CPU alternate, and link each task's operations."""
     tasks: list[Task] = []
-    groups: list[list[list[int]]] = []  # for each task its units as operation indexes
-    for unit in units:
-        on_chip = [op for op in unit if isinstance(op, DlaOp)]
-        kind = DlaTask if on_chip else CpuTask
+    groups: list[list[Indexes]] = []  # for each task its units as operation indexes
+    for images in units:
+        on_chip = [[op for op in unit if isinstance(op, DlaOp)] for unit in images]
+        kind = DlaTask if any(on_chip) else CpuTask
         if not tasks or not isinstance(tasks[-1], kind):
             tasks.append(kind())
             groups.append([])
         task = tasks[-1]
         if isinstance(task, DlaTask):
-            groups[-1].append(list(range(len(task.slots), len(task.slots) + len(on_chip))))
-            task.slots += [Slot(op) for op in on_chip]
+            first, count = len(task.slots), len(images)
+            task.slots += [Slot(op) for same in zip(*on_chip, strict=True) for op in same]
+            groups[-1].append([range(first + image, len(task.slots), count) for image in range(count)])
         else:
-            task.ops += [op for op in unit if isinstance(op, CpuOp)]
+            task.ops += [op for unit in images for op in unit if isinstance(op, CpuOp)]
     for task, unit_indexes in zip(tasks, groups, strict=True):
         if isinstance(task, DlaTask):
             _link(task.slots, unit_indexes)
     return tasks
 
 
-def _link(slots: list[Slot], units: Sequence[Sequence[int]]) -> None:
+def _link(slots: list[Slot], units: Sequence[Indexes]) -> None:
     """Set every edge of a task, then count them."""
-    for unit in units:
+    for unit in itertools.chain(*units):
         for producer, consumer in itertools.pairwise(unit):
             slots[producer].consumers[slots[consumer].op.type] = Edge(consumer, OpEvent.OP_PROGRAMMED)
             slots[consumer].fused_parent = Edge(producer, OpEvent.OP_ENABLED)
-    for before, unit in itertools.pairwise(units):
-        last = slots[before[-1]]
-        waiting = [unit[0], *(index for index in unit[1:] if _reads_operand(slots[index].op))]
-        for index in waiting:
-            last.consumers[slots[index].op.type] = Edge(index, OpEvent.OP_COMPLETED)
+    after_own_type: set[int] = set()
+    for images, following in itertools.pairwise(units):
+        for before, unit in zip(images, following, strict=True):
+            last = slots[before[-1]]
+            for index in (unit[0], *(index for index in unit[1:] if _reads_operand(slots[index].op))):
+                if slots[index].op.type == last.op.type:
+                    after_own_type.add(index)
+                else:
+                    last.consumers[slots[index].op.type] = Edge(index, OpEvent.OP_COMPLETED)
     previous: dict[OpType, Slot] = {}
     for index, slot in enumerate(slots):
         if slot.op.type in previous:
-            previous[slot.op.type].consumers.setdefault(slot.op.type, Edge(index, OpEvent.OP_PROGRAMMED))
+            # an engine completes its operations in order: where the one before is done, its own image's is
+            event = OpEvent.OP_COMPLETED if index in after_own_type else OpEvent.OP_PROGRAMMED
+            previous[slot.op.type].consumers[slot.op.type] = Edge(index, event)
         previous[slot.op.type] = slot
     for slot in slots:
         for edge in [*slot.consumers.values(), *([slot.fused_parent] if slot.fused_parent else [])]:

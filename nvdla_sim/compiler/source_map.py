@@ -20,9 +20,9 @@ from nvdla_sim.hw.formats import feature_extent
 
 
 def source_map(
-    program: Program, tasks: Sequence[Task], locate: Callable[[Cube], Place], config: Config
+    program: Program, tasks: Sequence[Task], batch: int, locate: Callable[[Cube], Place], config: Config
 ) -> Bytes:
-    """``locate`` tells a cube's memory and offset there."""
+    """``locate`` tells a cube's memory and offset there. Tensors of a batch are left out."""
     operations = []
     for number, task in enumerate(tasks):
         ops = task.ops if isinstance(task, CpuTask) else [slot.op for slot in task.slots]
@@ -32,19 +32,19 @@ def source_map(
         "target": config.name,
         "tensors": {port.name: {"scale": port.scale} for port in (*program.inputs, *program.outputs)},
         "operations": operations,
-        "memory": _memory(program),
-        "cubes": list(_cubes(program, locate, config)),
+        "memory": _memory(program, batch),
+        "cubes": list(_cubes(program, locate, config)) if batch == 1 else [],
     }
     return np.frombuffer(json.dumps(content, separators=(",", ":")).encode(), np.uint8)
 
 
-def _memory(program: Program) -> dict[str, int]:
+def _memory(program: Program, batch: int) -> dict[str, int]:
     """Bytes of the tensors between the layers, and of the pool that they share."""
     written = {op.dst.buffer for op in program.ops}
     buffers = [buffer for buffer in written if buffer is not None and buffer.role is Role.WORK]
     return {
-        "tensors": sum(buffer.size for buffer in buffers),
-        "pool": max((buffer.offset + buffer.size for buffer in buffers), default=0),
+        "tensors": batch * sum(buffer.size for buffer in buffers),
+        "pool": batch * max((buffer.offset + buffer.size for buffer in buffers), default=0),
     }
 
 

@@ -55,6 +55,12 @@ def test_options_reach_the_loadable(net, capsys) -> None:
     assert "per-filter, basic, nv_small" in capsys.readouterr().out
 
 
+def test_a_batch(net, capsys) -> None:
+    assert main([*net, "--batch", "3"]) == 0
+    assert [tensor.n for tensor in Loadable.load("fast-math.nvdla").tensors] == [3, 3]
+    assert "batch 3" in capsys.readouterr().out.splitlines()[0]
+
+
 def test_an_unknown_profile_is_an_output_name(net, capsys) -> None:
     assert main([*net, "--profile", "imagenet-int8.kernel"]) == 0
     assert files() == ["imagenet-int8.kernel.nvdla"]
@@ -80,9 +86,11 @@ def test_the_same_input_gives_the_same_bytes(net) -> None:
         (["--informat", "nhcw"], 'did you mean "nhwc"'),
         (["--cprecision", "int16"], 'did you mean "int8"'),
         (["--cprecision", "fp16"], "fp16 is not built yet"),
-        (["--batch", "2"], "--batch 2 is not built yet"),
-        (["--batch", "0"], "not a positive number"),
-        (["--batch", "two"], "not a positive number"),
+        (["--batch", "0"], '--batch "0" is not a whole number from 1 on'),
+        (["--batch", "-1"], '--batch "-1" is not a whole number from 1 on'),
+        (["--batch", "two"], '--batch "two" is not a whole number from 1 on'),
+        (["--batch", "99999999999"], '--batch "99999999999" is not a whole number'),
+        (["--batch", "999999999"], "this net's largest batch is "),
         (["-o", "missing/net.nvdla"], "missing/net.nvdla"),
     ],
 )

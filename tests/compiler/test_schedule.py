@@ -47,7 +47,7 @@ def softmax() -> Unit:
 
 def test_the_chain_of_the_facts() -> None:
     """conv0 sdp1 pdp2 conv3 sdp4 as in compiler-facts section 4.2."""
-    (task,) = schedule([conv(), pool(), conv()])
+    (task,) = schedule([(conv(),), (pool(),), (conv(),)])
     assert isinstance(task, DlaTask)
     programmed, completed = OpEvent.OP_PROGRAMMED, OpEvent.OP_COMPLETED
     assert [slot.consumers for slot in task.slots] == [
@@ -65,14 +65,14 @@ def test_the_chain_of_the_facts() -> None:
 
 @pytest.mark.parametrize("before", [conv, pool, eltwise])
 def test_a_fused_sdp_waits_for_its_operand(before) -> None:
-    (task,) = schedule([before(), conv(operand=CUBE)])
+    (task,) = schedule([(before(),), (conv(operand=CUBE),)])
     assert isinstance(task, DlaTask)
     last = task.slots[len(before()) - 1]
     assert last.consumers[OpType.SDP] == (len(task.slots) - 1, OpEvent.OP_COMPLETED)
 
 
 def test_tasks_change_with_the_processor_and_never_link() -> None:
-    tasks = schedule([conv(), softmax(), softmax(), conv(), pool()])
+    tasks = schedule([(make(),) for make in (conv, softmax, softmax, conv, pool)])
     assert [type(task) for task in tasks] == [DlaTask, CpuTask, DlaTask]
     assert len(tasks[1].ops) == 2
     for task in tasks:
@@ -84,18 +84,51 @@ def test_tasks_change_with_the_processor_and_never_link() -> None:
 UNITS = {"c": conv, "p": pool, "e": eltwise, "x": lambda: conv(operand=CUBE)}
 
 
+@pytest.mark.parametrize("batch", [1, 2, 3])
 @pytest.mark.parametrize("program", ["".join(p) for p in itertools.product(UNITS, repeat=4)])
-def test_the_firmware_finishes_in_order(program: str) -> None:
-    """Units complete in program order, and nothing is read from memory while an earlier unit runs."""
+def test_the_firmware_finishes_in_order(program: str, batch: int) -> None:
+    """Of each image units complete in program order, and no unit reads memory while an earlier one runs."""
     units = [UNITS[letter]() for letter in program]
-    (task,) = schedule(units)
+    (task,) = schedule([(unit,) * batch for unit in units])
     assert isinstance(task, DlaTask)
-    unit_of = [number for number, unit in enumerate(units) for _ in unit]
-    assert _completion_order(task, unit_of) == sorted(unit_of)
+    # operations of one kind lie side by side, one for each image
+    place = [(number, image) for number, unit in enumerate(units) for _ in unit for image in range(batch)]
+    done = _completion_order(task, place)
+    for image in range(batch):
+        order = [number for number, own in done if own == image]
+        assert order == sorted(order)
 
 
-def _completion_order(task: DlaTask, unit_of: list[int]) -> list[int]:
-    """The firmware of compiler-facts section 4.1 with unlimited register groups."""
+def test_images_wait_for_their_own_data_only() -> None:
+    """conv conv sdp sdp pdp pdp as NVIDIA's compiler links them for two images."""
+    (task,) = schedule([(conv(), conv()), (pool(), pool())])
+    assert isinstance(task, DlaTask)
+    programmed, completed = OpEvent.OP_PROGRAMMED, OpEvent.OP_COMPLETED
+    assert [slot.consumers for slot in task.slots] == [
+        {OpType.CONV: (1, programmed), OpType.SDP: (2, programmed)},
+        {OpType.SDP: (3, programmed)},
+        {OpType.SDP: (3, programmed), OpType.PDP: (4, completed)},
+        {OpType.PDP: (5, completed)},
+        {OpType.PDP: (5, programmed)},
+        {},
+    ]
+    assert [slot.dependency_count for slot in task.slots] == [1, 2, 1, 2, 1, 2]
+
+
+def test_an_engine_that_follows_itself_waits_for_all_images() -> None:
+    """There is one edge from an operation to one of its own type: it leads to the next image's."""
+    (task,) = schedule([(pool(), pool()), (pool(), pool())])
+    assert isinstance(task, DlaTask)
+    edges = [slot.consumers.get(OpType.PDP) for slot in task.slots]
+    completed = OpEvent.OP_COMPLETED
+    assert edges == [(1, OpEvent.OP_PROGRAMMED), (2, completed), (3, completed), None]
+
+
+def _completion_order(task: DlaTask, place: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The firmware of compiler-facts section 4.1 with unlimited register groups.
+
+    ``place``: each operation's unit and image.
+    """
     count = [slot.dependency_count for slot in task.slots]
     fetched: set[int] = set()
     enabled: set[int] = set()
@@ -114,7 +147,9 @@ def _completion_order(task: DlaTask, unit_of: list[int]) -> list[int]:
             enabled.add(index)
             op = task.slots[index].op
             if task.slots[index].fused_parent is None or op.post.cubes:
-                assert len(done) == sum(unit < unit_of[index] for unit in unit_of), "an earlier unit runs"
+                unit, image = place[index]
+                earlier = {i for i, (u, own) in enumerate(place) if own == image and u < unit}
+                assert earlier <= set(done), "an earlier unit runs"
             fire(index, OpEvent.OP_ENABLED)
 
     def fetch(index: int) -> None:
@@ -130,13 +165,18 @@ def _completion_order(task: DlaTask, unit_of: list[int]) -> list[int]:
         heads.setdefault(slot.op.type, index)
     for kind in sorted(heads):
         fetch(heads[kind])
+    waiting = {kind: [i for i, slot in enumerate(task.slots) if slot.op.type == kind] for kind in heads}
     while len(done) < len(task.slots):
         running = sorted(
-            index
-            for index in enabled - set(done)
-            if (parent := task.slots[index].fused_parent) is None or parent.op in done
+            own[0]  # engines complete their operations in order
+            for own in waiting.values()
+            if own
+            and own[0] in enabled
+            and ((parent := task.slots[own[0]].fused_parent) is None or parent.op in done)
         )
         assert running, "the firmware waits for ever"
-        done.append(running[0])
-        fire(running[0], OpEvent.OP_COMPLETED)
-    return [unit_of[index] for index in done]
+        last = running[-1]  # the image that is ahead goes on
+        waiting[task.slots[last].op.type].remove(last)
+        done.append(last)
+        fire(last, OpEvent.OP_COMPLETED)
+    return [place[index] for index in done]
