@@ -12,7 +12,7 @@ from nvdla_sim.errors import ImageError, OptionError, all_of
 
 if TYPE_CHECKING:
     from nvdla_sim.loadable.loadable import Tensor
-    from nvdla_sim.runtime.session import InputValue, Output, Runtime
+    from nvdla_sim.runtime.session import InputValue, Output
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,10 +23,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_parser("nvdla-run", "Run a loadable on the simulated NVDLA, to the chip's bytes.")
     add = parser.add_argument
     add("--loadable", metavar="FILE", required=True, help="the compiled network (.nvdla)")
-    add("--image", metavar="FILE", help="a picture of the input's size: PGM, JPEG or PNG")
+    add(
+        "--image", metavar="FILE", dest="images", action="append", default=[],
+        help="a picture of the input's size: PGM, JPEG or PNG; with a loadable of a batch once for each "
+        "image, those that are not given are 0",
+    )  # fmt: skip
     add(
         "--input", metavar="FILE", dest="inputs", action="append", default=[],
-        help="int8 values channels x height x width as a .npy file; once for each input of the network",
+        help="int8 values channels x height x width as a .npy file, for a batch images x channels x height x "
+        "width; once for each input of the network",
     )  # fmt: skip
     add("--rawdump", action="store_true", help="write the output as decimal numbers instead of binary")
     add("--mean", metavar="A,B,C", help="accepted and not used: int8 networks take pixels as they are")
@@ -37,7 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(
         "-o", metavar="FILE", dest="output", default="output.dimg",
-        help="where the output goes, further ones to FILE.1, FILE.2, ... (default: output.dimg)",
+        help="where the output goes, further ones to FILE.1, FILE.2, ..., those of further images of a "
+        "batch to FILE.image1, FILE.1.image1, ... (default: output.dimg)",
     )  # fmt: skip
     add(
         "--topk",
@@ -64,13 +70,14 @@ def run_loadable(options: argparse.Namespace) -> None:
     from nvdla_sim.cli._progress import SlowProgress
     from nvdla_sim.files import write_atomically
     from nvdla_sim.loadable.loadable import Loadable
-    from nvdla_sim.runtime.session import Runtime
+    from nvdla_sim.runtime.dimg import binary_dump, text_dump
+    from nvdla_sim.runtime.session import Runtime, pictures
 
     loadable = Loadable.load(options.loadable)
     labels = _labels(options.labels)
     inputs: list[InputValue] = [_array(path) for path in options.inputs]
-    if options.image is not None:
-        inputs = [options.image]
+    if options.images:
+        inputs = [options.images]
     with SlowProgress("preparing"):
         runtime = Runtime(loadable, options.configtarget)
     if runtime.assumption is not None:
@@ -79,17 +86,24 @@ def run_loadable(options: argparse.Namespace) -> None:
         _check_labels(labels, runtime.outputs[0].tensor)
     with SlowProgress("running (kernels are compiled once)") as progress:
         outputs = runtime.run(inputs, progress)
+    images = max((len(pictures(value)) for value in inputs), default=1)
     for number, output in enumerate(outputs):
-        path = f"{options.output}.{number}" if number else options.output
-        write_atomically(path, _dump(runtime, number, output, options.rawdump))
-        shape = "x".join(map(str, output.values.shape))
-        print(f'wrote {path}: output "{output.name}", {shape} (channels x height x width)')
+        tensor = runtime.outputs[number].tensor
+        for image, values in enumerate(_images(output)[:images]):
+            path = f"{options.output}{f'.{number}' if number else ''}{f'.image{image}' if image else ''}"
+            write_atomically(path, text_dump(values) if options.rawdump else binary_dump(values, tensor))
+            shape = "x".join(map(str, values.shape))
+            of = f" of image {image}" if images > 1 else ""
+            print(f'wrote {path}: output "{output.name}"{of}, {shape} (channels x height x width)')
     if count and outputs:
-        _print_top(outputs[0], count, labels)
+        for image, values in enumerate(_images(outputs[0])[:images]):
+            if images > 1:
+                print(f"image {image}:")
+            _print_top(values, outputs[0].scale, count, labels)
 
 
 def _check_inputs(options: argparse.Namespace) -> None:
-    if options.image is not None and options.inputs:
+    if options.images and options.inputs:
         raise OptionError("--image and --input exclude each other: give the picture's values as an --input")
 
 
@@ -131,21 +145,18 @@ def _array(path: str) -> Any:
     return np.array(array)
 
 
-def _dump(runtime: Runtime, number: int, output: Output, rawdump: bool) -> bytes:
-    from nvdla_sim.runtime.dimg import binary_dump, text_dump
-
-    if rawdump:
-        return text_dump(output.values)
-    return binary_dump(output.values, runtime.outputs[number].tensor)
+def _images(output: Output) -> Any:
+    """The values of each image."""
+    return output.values if output.values.ndim == 4 else output.values[None]
 
 
-def _print_top(output: Output, count: int, labels: list[str] | None) -> None:
+def _print_top(values: Any, scale: float | None, count: int, labels: list[str] | None) -> None:
     """The largest values, their positions in CHW order and, where known, their real values and names."""
     import numpy as np
 
-    values = output.values.reshape(-1)
+    values = values.reshape(-1)
     for index in np.argsort(-values.astype(np.int64), kind="stable")[:count]:
-        real = "" if output.scale is None else f"  {values[index] * output.scale:10.4f}"
+        real = "" if scale is None else f"  {values[index] * scale:10.4f}"
         name = "" if labels is None else f"  {labels[index]}"
         print(f"{index:6}  {values[index]:6}{real}{name}")
 

@@ -31,15 +31,16 @@ from nvdla_sim.runtime.source_map import read_source_map
 from nvdla_sim.runtime.target import infer_target
 from nvdla_sim.runtime.tensor import PIXEL_BYTES, check_input, check_output, is_image, read, write
 
-InputValue = str | os.PathLike[str] | Int8
+Picture = str | os.PathLike[str] | Int8
+InputValue = Picture | Sequence[Picture]
 
 
 @dataclass(frozen=True)
 class Output:
     """One network output, or a tensor on the way there.
 
-    ``values``: int8 CHW (int16 where the loadable's output is). ``scale``: real = scale * value, None where
-    unknown.
+    ``values``: int8 CHW, of a batch NCHW (int16 where the loadable's output is). ``scale``: real = scale *
+    value, None where unknown.
     """
 
     name: str
@@ -94,8 +95,10 @@ class Runtime:
     ) -> list[Output]:
         """Run once. An input is a picture's path or an int8 CHW array; several inputs are given as a list.
 
-        Of a batch the first image is given and returned, the others are 0. ``progress(done, total)`` is
-        called after each launch and each CPU operation. ``ImageError`` when an input does not fit.
+        For a loadable of a batch an input may also be an NCHW array, or a list of paths and CHW arrays.
+        Images that are not given are 0, as in NVIDIA's runtime, which takes only one.
+        ``progress(done, total)`` is called after each launch and each CPU operation. ``ImageError`` when an
+        input does not fit.
         """
         for done in self._steps(inputs):
             if progress is not None:
@@ -126,16 +129,28 @@ class Runtime:
         if len(given) != len(self.inputs):
             names = ", ".join(f'"{port.tensor.name}"' for port in self.inputs)
             raise ImageError(f"the network has {len(self.inputs)} inputs ({names}), {len(given)} are given")
-        values = [self._values(value, at) for at, value in enumerate(given)]
+        images = [self._images(value, at) for at, value in enumerate(given)]
         self._restore()
-        for port, value in zip(self.inputs, values, strict=True):
-            write(port.tensor, port.raw, value, self.config)
+        for port, values in zip(self.inputs, images, strict=True):
+            write(port.tensor, port.raw, values, self.config)
         for done, run in enumerate(self._runs, start=1):
             run()
             yield done
 
-    def _values(self, value: InputValue, at: int) -> Int8:
-        """The int8 CHW values of input number ``at``."""
+    def _images(self, value: InputValue, at: int) -> Int8:
+        """The int8 NCHW values of input number ``at``."""
+        images = [self._values(picture, at) for picture in pictures(value)]
+        shapes = {image.shape for image in images}
+        if len(shapes) != 1:
+            told = ", ".join("x".join(map(str, shape)) for shape in sorted(shapes)) or "none"
+            raise ImageError(
+                f'input "{self.inputs[at].tensor.name}": its images need one shape (channels x height x '
+                f"width), given are {told}"
+            )
+        return np.stack(images)
+
+    def _values(self, value: Picture, at: int) -> Int8:
+        """The int8 CHW values of one image for input number ``at``."""
         tensor, wanted = self.inputs[at].tensor, self._colours[at]
         if isinstance(value, str | os.PathLike):
             values = read_picture(value, tensor.w, tensor.h)
@@ -151,7 +166,7 @@ class Runtime:
                 kind = f"array of {value.dtype}, shape {value.shape}"
             raise ImageError(
                 f'input "{tensor.name}": {kind}; needed is a picture\'s path or an int8 array of '
-                "channels x height x width"
+                f"{'images x ' * (tensor.n > 1)}channels x height x width"
             )
         if wanted and value.shape[0] != wanted and value.shape[0] < PIXEL_BYTES:
             raise ImageError(
@@ -159,6 +174,15 @@ class Runtime:
                 f"(whole pixels have {PIXEL_BYTES})"
             )
         return value
+
+
+def pictures(value: InputValue) -> list[Picture]:
+    """The images that are given for one input."""
+    if isinstance(value, np.ndarray):
+        return list(value) if value.ndim == 4 else [value]
+    if isinstance(value, str | os.PathLike) or not isinstance(value, Sequence):
+        return [value]
+    return list(value)
 
 
 def bound_ports(loadable: Loadable, buffers: Buffers, config: Config, direction: MemoryFlags) -> list[Port]:

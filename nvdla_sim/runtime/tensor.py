@@ -1,4 +1,6 @@
-"""Network inputs and outputs: CHW arrays <-> the surfaces that their tensor descriptors tell of.
+"""Network inputs and outputs: arrays <-> the surfaces that their tensor descriptors tell of.
+
+A tensor of a batch holds its images one after the other, in equal parts of its bytes.
 
 Source: compiler-facts 1.3 and 1.5.
 """
@@ -15,6 +17,7 @@ from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.formats import Int8, feature_extent, pack_feature, unpack_feature
 from nvdla_sim.hw.memory import Bytes
 from nvdla_sim.loadable.enums import DataCategory, DataType, PixelFormat
+from nvdla_sim.loadable.lists import MAX_OPERATIONS
 from nvdla_sim.loadable.loadable import Tensor
 
 PIXEL_BYTES = 4
@@ -35,10 +38,7 @@ def tensor_atom(tensor: Tensor, config: Config) -> int:
 
 
 def check_input(tensor: Tensor, config: Config) -> None:
-    """Raise unless ``write`` can serve the tensor and stays inside its ``size`` bytes.
-
-    A tensor of a batch holds its images one after the other.
-    """
+    """Raise unless ``write`` can serve the tensor and stays inside its ``size`` bytes."""
     _check_kind(tensor, (DataType.INT8,))
     line, surf = tensor.strides[1:3]
     if not is_image(tensor):
@@ -85,6 +85,11 @@ def _check_kind(tensor: Tensor, types: tuple[DataType, ...]) -> None:
 
 def _check_extent(tensor: Tensor, extent: int) -> None:
     line, surf = tensor.strides[1:3]
+    if tensor.n > MAX_OPERATIONS:
+        raise LoadableError(
+            f'tensor "{tensor.name}" has {tensor.n} images, at most {MAX_OPERATIONS} are possible: '
+            "each takes an operation"
+        )
     if extent > tensor.size // tensor.n:
         raise LoadableError(
             f'tensor "{tensor.name}" of {tensor.c}x{tensor.h}x{tensor.w} (channels x height x width) with '
@@ -93,36 +98,45 @@ def _check_extent(tensor: Tensor, extent: int) -> None:
         )
 
 
-def write(tensor: Tensor, raw: Bytes, values: Int8, config: Config) -> None:
-    """Put int8 CHW values into the surface ``raw`` as its first image; all other bytes become 0.
+def write(tensor: Tensor, raw: Bytes, images: Int8, config: Config) -> None:
+    """Put int8 NCHW values into the surface ``raw`` as its first images; all other bytes become 0.
 
     ``ImageError`` when they do not fit the tensor. Pixels may have fewer channels than components.
     """
-    channels, height, width = values.shape
+    count, channels, height, width = images.shape
     fits = 1 <= channels <= tensor.c if is_image(tensor) else channels == tensor.c
     if (height, width) != (tensor.h, tensor.w) or not fits:
         raise ImageError(
             f'input "{tensor.name}" takes {"1 to " * is_image(tensor)}{tensor.c}x{tensor.h}x{tensor.w} '
             f"values (channels x height x width), {channels}x{height}x{width} are given"
         )
+    if not 1 <= count <= tensor.n:
+        takes = "1 image" if tensor.n == 1 else f"1 to {tensor.n} images"
+        raise ImageError(f'input "{tensor.name}" takes {takes}, {count} are given')
     line, surf = tensor.strides[1:3]
     raw[:] = 0
-    if is_image(tensor):
-        pixels = np.lib.stride_tricks.as_strided(raw, (height, width, channels), (line, PIXEL_BYTES, 1))
-        pixels[:] = values.transpose(1, 2, 0).view(np.uint8)
-    else:
-        packed = pack_feature(values, tensor_atom(tensor, config), line, surf)
-        raw[: packed.size] = packed
+    for values, part in zip(images, _images(tensor, raw), strict=False):
+        if is_image(tensor):
+            pixels = np.lib.stride_tricks.as_strided(part, (height, width, channels), (line, PIXEL_BYTES, 1))
+            pixels[:] = values.transpose(1, 2, 0).view(np.uint8)
+        else:
+            packed = pack_feature(values, tensor_atom(tensor, config), line, surf)
+            part[: packed.size] = packed
 
 
 def read(tensor: Tensor, raw: Bytes, config: Config) -> NDArray[Any]:
-    """The first image of a feature surface as CHW, int8 or int16 as the tensor is."""
+    """A feature surface as CHW, of a batch as NCHW; int8 or int16 as the tensor is."""
     kind = np.dtype(_TYPES[tensor.data_type])
     line, surf = tensor.strides[1:3]
-    planes = unpack_feature(
-        raw, tensor.c * kind.itemsize, tensor.h, tensor.w, tensor_atom(tensor, config), line, surf
-    )
-    if kind.itemsize == 1:
-        return planes
-    elements = planes.reshape(tensor.c, kind.itemsize, tensor.h, tensor.w).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(elements).view(kind)[..., 0]
+    size = (tensor.c * kind.itemsize, tensor.h, tensor.w)
+    atom = tensor_atom(tensor, config)
+    images = np.stack([unpack_feature(part, *size, atom, line, surf) for part in _images(tensor, raw)])
+    elements = images.reshape(tensor.n, tensor.c, kind.itemsize, tensor.h, tensor.w).transpose(0, 1, 3, 4, 2)
+    values = np.ascontiguousarray(elements).view(kind)[..., 0]
+    return values if tensor.n > 1 else values[0]
+
+
+def _images(tensor: Tensor, raw: Bytes) -> list[Bytes]:
+    """The part of each image."""
+    size = tensor.size // tensor.n
+    return [raw[image * size : (image + 1) * size] for image in range(tensor.n)]

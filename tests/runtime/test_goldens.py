@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from nvdla_sim.errors import NvdlaError, UnsupportedError
 from nvdla_sim.loadable.loadable import Loadable
 from nvdla_sim.runtime.dimg import text_dump
-from nvdla_sim.runtime.session import Runtime
+from nvdla_sim.runtime.session import Output, Runtime
 from tests.runtime.goldens import Recorded, loadables, recipes, value
 from tests.shared import golden_paths
 
@@ -22,6 +23,7 @@ Count = Callable[[str, str, str, int, int], None]
 LOADABLES = list(loadables())
 RAN = [recorded for recorded in LOADABLES if recorded.runs]
 REFUSED = [recorded for recorded in LOADABLES if not recorded.runs]
+BATCHES = [recorded for recorded in RAN if recorded.path.stem.endswith(".b2")]
 RECIPES = list(recipes())
 LENET = golden_paths("lenet-mnist/loadables/*.nvdla")
 KMD = golden_paths("kmd/*.nvdla")
@@ -35,6 +37,11 @@ REASONS = {
 }
 
 
+def images_of(output: Output) -> NDArray[np.int8]:
+    """The output's values, with the images of a batch in front."""
+    return output.values if output.values.ndim == 4 else output.values[None]
+
+
 def differences(recorded: Recorded) -> tuple[int, list[str]]:
     """How many outputs are equal, and one line for each that is not."""
     runtime = Runtime(Loadable.load(recorded.path), recorded.config)
@@ -43,7 +50,7 @@ def differences(recorded: Recorded) -> tuple[int, list[str]]:
         results = runtime.run([value(path) for path in inputs])
         assert len(results) >= len(outputs)  # of further outputs the real tool writes nothing
         for result, output in zip(results, outputs, strict=False):
-            got, wanted = text_dump(result.values).decode(), output.read_text()
+            got, wanted = text_dump(images_of(result)[0]).decode(), output.read_text()
             equal += got == wanted
             if got != wanted:
                 found.append(f"{output.name}: got {got[:60]}, wanted {wanted[:60]}")
@@ -57,6 +64,18 @@ def test_loadables(recorded: Recorded, count_goldens: Count) -> None:
     if recorded.id.startswith("shared"):
         count_goldens("loadables of NVIDIA's compiler", recorded.config, mode, equal, len(found))
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("recorded", BATCHES, ids=lambda recorded: recorded.id)
+def test_every_image_of_a_batch(recorded: Recorded) -> None:
+    """The real tool gives and writes the first image: what it wrote must come out for it in any place."""
+    runtime = Runtime(Loadable.load(recorded.path), recorded.config)
+    for (path,), (output,) in recorded.runs:
+        (result,) = runtime.run([[value(path)] * 2])
+        assert [text_dump(image).decode() for image in result.values] == [output.read_text()] * 2
+    (empty,) = runtime.run([value(path)])
+    assert np.array_equal(empty.values[0], result.values[0])
+    assert not np.array_equal(empty.values[1], result.values[1])
 
 
 @pytest.mark.parametrize("recorded", REFUSED, ids=lambda recorded: recorded.id)

@@ -127,7 +127,7 @@ def test_input_surface(folder: Path, count_goldens: Count) -> None:
     path = next(p for p in (net / f"{run['input']}{end}" for end in INPUT_ENDINGS) if p.exists())
     values = np.load(path) if path.suffix == ".npy" else read_picture(path, tensor.w, tensor.h)
     raw = np.full(tensor.size, 0x55, np.uint8)
-    write(tensor, raw, values, config)
+    write(tensor, raw, values[None], config)
     with np.load(folder / "data.npz") as data:
         np.testing.assert_array_equal(raw, data["input"])
     count_goldens("recorded input surfaces", run["config"], path.suffix, 1, 0)

@@ -47,12 +47,16 @@ def test_features_come_back(shape, atom_config, gap, batch) -> None:
     tensor = feature(shape, atom, gap, batch)
     check_input(tensor, config)
     check_output(tensor, config)
-    values = np.random.default_rng(0).integers(-128, 128, shape).astype(np.int8)
+    values = np.random.default_rng(0).integers(-128, 128, (batch, *shape)).astype(np.int8)
     raw = np.full(tensor.size, 0x55, np.uint8)
     write(tensor, raw, values, config)
-    np.testing.assert_array_equal(read(tensor, raw, config), values)
-    # everything else, the other images of a batch included, is 0
+    np.testing.assert_array_equal(read(tensor, raw, config), values if batch > 1 else values[0])
+    # everything else is 0
     assert np.count_nonzero(raw) == np.count_nonzero(values)
+    write(tensor, raw, values[:1], config)
+    first = np.zeros_like(values)
+    first[0] = values[0]
+    np.testing.assert_array_equal(read(tensor, raw, config), first if batch > 1 else first[0])
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -61,11 +65,37 @@ def test_pixels(channels: int) -> None:
     check_input(tensor, SMALL)
     values = np.arange(1, channels * 6 + 1, dtype=np.int8).reshape(channels, 2, 3)
     raw = np.full(64, 0x55, np.uint8)
-    write(tensor, raw, values, SMALL)
+    write(tensor, raw, values[None], SMALL)
     lanes = raw.reshape(2, 32)[:, :12].reshape(2, 3, 4)
     np.testing.assert_array_equal(lanes[..., :channels], values.transpose(1, 2, 0))
     assert not lanes[..., channels:].any()
     assert not raw.reshape(2, 32)[:, 12:].any()
+
+
+def test_pixels_of_a_batch() -> None:
+    tensor = replace(pixels(2, 3, 32), n=2, size=128)
+    check_input(tensor, SMALL)
+    values = np.arange(1, 37, dtype=np.int8).reshape(2, 3, 2, 3)
+    raw = np.full(128, 0x55, np.uint8)
+    write(tensor, raw, values, SMALL)
+    lanes = raw.reshape(2, 2, 32)[:, :, :12].reshape(2, 2, 3, 4)
+    np.testing.assert_array_equal(lanes[..., :3], values.transpose(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("batch", "given", "takes"), [(1, 2, "1 image"), (2, 3, "1 to 2 images"), (2, 0, "1 to 2")]
+)
+def test_too_many_images(batch: int, given: int, takes: str) -> None:
+    tensor = feature((4, 2, 3), 8, batch=batch)
+    with pytest.raises(ImageError, match=f"takes {takes}.*{given} are given"):
+        write(tensor, np.zeros(tensor.size, np.uint8), np.zeros((given, 4, 2, 3), np.int8), SMALL)
+
+
+def test_more_images_than_operations() -> None:
+    tensor = feature((1, 1, 1), 8, batch=1 << 20)
+    for check in (check_input, check_output):
+        with pytest.raises(LoadableError, match="has 1048576 images"):
+            check(tensor, SMALL)
 
 
 def test_int16_output() -> None:
@@ -98,7 +128,7 @@ def test_atom_follows_the_pixel_format() -> None:
 )
 def test_values_of_another_shape(tensor: Tensor, shape: tuple[int, int, int]) -> None:
     with pytest.raises(ImageError, match="x".join(map(str, shape))):
-        write(tensor, np.zeros(tensor.size, np.uint8), np.zeros(shape, np.int8), SMALL)
+        write(tensor, np.zeros(tensor.size, np.uint8), np.zeros((1, *shape), np.int8), SMALL)
 
 
 BAD_INPUTS: list[tuple[Tensor, type[NvdlaError], str]] = [
