@@ -40,14 +40,19 @@ def quantize_weights(weights: Float32, per_filter: bool) -> Weights:
     A filter of zeros has no scale of its own and takes the mean of the others, so that its bias keeps a
     sensible step.
     """
-    largest = np.max(np.abs(weights), axis=(1, 2, 3)).astype(np.float32)
+    axes = (1, 2, 3)
+    largest = np.maximum(weights.max(axes), -weights.min(axes)).astype(np.float32)
     if not per_filter:
         largest[:] = largest.max()
     scale = largest / INT8_LEVELS
     dead = scale == 0
     inverse = np.float32(1) / np.where(dead, np.float32(1), scale)
-    steps = np.floor(weights * inverse[:, None, None, None] + HALF)
-    return without(Weights(np.clip(steps, -128, 127).astype(np.int8), scale), dead)
+    steps = weights * inverse[:, None, None, None]
+    # in place: there may be hundreds of megabytes
+    steps += HALF
+    np.floor(steps, out=steps)
+    np.clip(steps, -128, 127, out=steps)
+    return without(Weights(steps.astype(np.int8), scale), dead)
 
 
 def without(weights: Weights, dead: NDArray[np.bool_]) -> Weights:
