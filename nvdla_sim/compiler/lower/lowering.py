@@ -172,13 +172,13 @@ class Lowering:
         ]
 
     def _fixed_places(self, joint: Joint) -> dict[str, int] | None:
-        """First surfaces of the parts, if they fill a network output without holes and copies."""
+        """First surfaces of the parts, if they fill a network output without holes."""
         node, atom = joint.concats[0], self.config.atom
         counts = [self.graph.tensors[name].chw[0] for name in node.inputs]
         if (
             len(joint.concats) > 1
             or node.outputs[0] not in self.graph.outputs
-            or tuple(self._direct_parts(joint)) != node.inputs
+            or joint.parts != node.inputs  # one comes twice
             or any(count % atom for count in counts[:-1])
         ):
             return None

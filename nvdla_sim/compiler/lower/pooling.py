@@ -1,9 +1,9 @@
 """Pooling -> PDP, or a convolution with ones where PDP cannot do it.
 
 PDP keeps the scale: its output's int8 steps are the input's. Its kernels end at 8, so a larger maximum is a
-chain of smaller ones, and so is the average of a whole plane whose sides have small factors. Its averages
-divide by the kernel's area, so any other average is a depthwise convolution with ones, which sums exactly,
-rounds once and has a scale of its own.
+chain of smaller ones. Its averages divide by the kernel's area, so any other average is a depthwise
+convolution with ones, which sums exactly, rounds once and has a scale of its own. The average of a plane too
+large for that is an average of averages.
 
 Source: compiler-facts sections 6.4, 8.3, 8.13 and 9.1, recipes section 1.
 """
@@ -28,6 +28,7 @@ from nvdla_sim.loadable.enums import PoolMode
 
 PDP_KERNEL = 8
 PDP_PAD = 7
+MAX_KERNEL = 32  # of a convolution
 PDP_PART = 1024  # source columns of one part of a split row
 
 
@@ -44,7 +45,7 @@ def _average_chain(op: Pooling, source: tuple[int, int, int], dest: tuple[int, i
         return []
     if max(op.kernel) <= PDP_KERNEL and max(op.pad) <= PDP_PAD:
         return [op.kernel]
-    if dest[1:] != (1, 1) or max(op.pad) > 0:
+    if dest[1:] != (1, 1) or max(op.pad) > 0 or max(op.kernel) <= MAX_KERNEL:
         return []
     for height in range(PDP_KERNEL, 0, -1):
         for width in range(PDP_KERNEL, 0, -1):

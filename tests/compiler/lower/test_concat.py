@@ -38,6 +38,17 @@ def test_as_output(target, channels, copies) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_parts_of_other_scale_are_copied_to_their_place_in_an_output(target) -> None:
+    net = Net()
+    data = net.input((32, 6, 6))
+    pool = net.add(Pooling("MAX", (3, 3), (1, 1), (1, 1)), data)
+    net.add(Concat(), *convolutions(net, data, 32), pool)
+    result = run(net, target)
+    assert sorted(kinds(result)) == ["CONV", "PDP", "SDP", "SDP"]
+    assert result.worst < 0.53
+
+
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("reader", ["conv", "pool", "ip", "scale", "group"])
 def test_readers_find_the_channels(target, reader) -> None:
     net = Net()
