@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nvdla_sim.caffe.importer import load_caffe
 from nvdla_sim.calib.table import Table
@@ -14,6 +14,7 @@ from nvdla_sim.loadable.loadable import Loadable
 from tests.shared import COMMITTED_GOLDENS, golden_paths
 
 MODES = {"pk": "per-kernel", "pf": "per-filter"}
+BATCH = "b2"
 
 
 class Case(NamedTuple):
@@ -33,10 +34,11 @@ class Case(NamedTuple):
     def compile(self, **options: str) -> Loadable:
         """Our loadable of the same net with the same options, ``options`` instead where given."""
         folder = self.real.parent
-        chosen = {
+        chosen: dict[str, Any] = {
             "target": self.config,
             "quantization": self.mode,
             "profile": "default" if self.variant == "default" else "fast-math",
+            "batch": 2 if self.variant == BATCH else 1,
             **options,
         }
         if self.net == "lenet-mnist":
@@ -52,16 +54,23 @@ class Case(NamedTuple):
 
 def cases() -> list[Case]:
     """Every real loadable of the nets whose caffemodel is there, but for those of two images at once."""
-    found = []
+    return [case for case in _cases() if case.variant != BATCH]
+
+
+def batches() -> list[Case]:
+    """The real loadables of two images at once."""
+    return [case for case in _cases() if case.variant == BATCH]
+
+
+def _cases() -> Iterator[Case]:
     for root, path in _real_loadables():
         match = re.fullmatch(r"(nv_\w+)\.int8-(p[kf])(?:\.(\w+))?\.nvdla", path.name)
-        if match and match[3] != "b2" and (path.parent / "net.caffemodel").exists():
-            found.append(Case(root, path, path.parent.name, match[1], MODES[match[2]], match[3] or ""))
+        if match and (path.parent / "net.caffemodel").exists():
+            yield Case(root, path, path.parent.name, match[1], MODES[match[2]], match[3] or "")
     for path in golden_paths("lenet-mnist/loadables/*.nvdla"):
         match = re.fullmatch(r"lenet\.(nv_\w+)\.(per-\w+)(?:\.(nchw))?\.nvdla", path.name)
         if match:
-            found.append(Case("shared", path, "lenet-mnist", match[1], match[2], match[3] or ""))
-    return found
+            yield Case("shared", path, "lenet-mnist", match[1], match[2], match[3] or "")
 
 
 def _real_loadables() -> Iterator[tuple[str, Path]]:

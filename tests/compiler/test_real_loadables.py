@@ -11,13 +11,14 @@ from collections.abc import Callable
 import pytest
 
 from nvdla_sim.loadable.enums import MemoryFlags
+from nvdla_sim.loadable.lists import DlaTask, read_tasks
 from nvdla_sim.loadable.loadable import Loadable
 from nvdla_sim.runtime.buffers import bound_memories
 from nvdla_sim.runtime.dimg import text_dump
 from nvdla_sim.runtime.session import Runtime
 from tests.compiler.decoded import operations
 from tests.compiler.differences import OTHER_OPERATIONS, left_out
-from tests.compiler.nets import Case, cases
+from tests.compiler.nets import Case, batches, cases
 from tests.runtime.goldens import loadables, value
 
 CASES = cases()
@@ -29,6 +30,20 @@ def test_same_operations(case: Case) -> None:
     ours = list(operations(case.compile()))
     if case.net not in OTHER_OPERATIONS:
         assert (ours == list(operations(Loadable.load(case.real)))) is (left_out(case) is None)
+
+
+@pytest.mark.parametrize("case", batches(), ids=lambda case: case.name)
+def test_batches(case: Case) -> None:
+    """Also the order of the images' operations and what waits for what are the real compiler's."""
+    ours, real = case.compile(), Loadable.load(case.real)
+    assert _edges(ours) == _edges(real)
+    sizes = [[(t.name, t.n, t.size, t.strides) for t in loadable.tensors] for loadable in (ours, real)]
+    assert sizes[0] == sizes[1]
+    runtime = Runtime(ours, case.config)
+    for (path,), (output,) in RUNS[case.real]:
+        (result,) = runtime.run([[value(path)] * 2])
+        equal = [text_dump(image) == output.read_bytes() for image in result.values]
+        assert equal == [left_out(case) is None] * 2
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if RUNS.get(case.real)], ids=lambda case: case.name)
@@ -52,6 +67,24 @@ def test_same_outputs(case: Case, count_goldens: Callable[[str, str, str, int, i
         suite = "outputs of the real stack, compiled here"
         count_goldens(suite, case.config, case.mode, count - len(wrong), len(wrong))
     assert not wrong
+
+
+def _edges(loadable: Loadable) -> list[tuple[int, int, list[tuple[int, int]]]]:
+    """Of each of the chip's operations: type, what it waits for, where its edges lead with which event."""
+    return [
+        (
+            int(node["op_type"]),
+            int(node["dependency_count"]),
+            [
+                (int(edge["index"]), int(edge["event"]))
+                for edge in [*node["consumers"], node["fused_parent"]]
+                if edge["index"] >= 0
+            ],
+        )
+        for task in read_tasks(loadable)
+        if isinstance(task, DlaTask)
+        for node in task.dep_graph
+    ]
 
 
 def test_most_loadables_have_the_same_outputs() -> None:
