@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import nvdla_sim as nv
+from nvdla_sim import demo
 from nvdla_sim.cli.run import main
 from tests.shared import COMMITTED_GOLDENS
 
@@ -68,6 +70,39 @@ def test_several_inputs() -> None:
     assert run("--loadable", folder / f"{name}.nvdla", *inputs[0], *inputs[1], "--rawdump") == 0
     assert Path("output.dimg").read_bytes() == (folder / f"{name}.output.dimg").read_bytes()
     assert Path("output.dimg.1").read_bytes() == (folder / f"{name}.output1.dimg").read_bytes()
+
+
+def test_a_batch(capsys: pytest.CaptureFixture[str]) -> None:
+    """NVIDIA's tool gives and writes the first image; here each that is given comes out."""
+    net = NETS / "conv_feat"
+    values = np.load(net / "raw_32x12x12_12.i8.npy")
+    golden = (net / "nv_small.int8-pk.b2.raw_32x12x12_12.output.dimg").read_bytes()
+    np.save("one.npy", values)
+    np.save("two.npy", np.stack([-values, values]))
+    loadable = ("--loadable", net / "nv_small.int8-pk.b2.nvdla", "--rawdump", "--topk", 1)
+    assert run(*loadable, "--input", "one.npy", "-o", "one") == 0
+    assert "image" not in capsys.readouterr().out
+    assert run(*loadable, "--input", "two.npy", "-o", "two") == 0
+    assert files() == {"one.npy", "two.npy", "one", "two", "two.image1"}
+    assert Path("one").read_bytes() == Path("two.image1").read_bytes() == golden != Path("two").read_bytes()
+    lines = capsys.readouterr().out.splitlines()
+    assert 'wrote two.image1: output "conv" of image 1, 48x12x12 (channels x height x width)' in lines
+    assert [line for line in lines if line.startswith("image ")] == ["image 0:", "image 1:"]
+
+
+def test_pictures_of_a_batch(capsys: pytest.CaptureFixture[str]) -> None:
+    for batch in (1, 3):
+        made = nv.compile(demo.PROTOTXT, demo.CAFFEMODEL, demo.TABLE, target="nv_small", batch=batch)
+        made.save(f"of{batch}.nvdla")
+    for digit in (4, 7):
+        assert run("--loadable", "of1.nvdla", "--image", demo.picture(digit), "-o", f"is{digit}") == 0
+    pictures = [word for digit in (4, 7) for word in ("--image", demo.picture(digit))]
+    assert run("--loadable", "of3.nvdla", *pictures) == 0
+    assert "output.dimg.image2" not in files()  # the third is not given
+    header, binary = 36, [Path(f"output.dimg{end}").read_bytes() for end in ("", ".image1")]
+    assert [data[header:] for data in binary] == [Path(f"is{i}").read_bytes()[header:] for i in (4, 7)]
+    assert run("--loadable", "of1.nvdla", *pictures) == 2
+    assert 'input "data" takes 1 image, 2 are given' in capsys.readouterr().err
 
 
 def test_topk_with_labels(capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,6 +78,12 @@ class Worker:
         self._preprocess = Preprocess() if self.dataset.preprocessed else job.preprocess
         loadable, self._scale = job.load_int8(self._graph)
         self._runtime = Runtime(loadable, job.target)
+        images = max(port.tensor.n for port in (*self._runtime.inputs, *self._runtime.outputs))
+        if images > 1:
+            raise OptionError(
+                f"{job.loadable} is compiled for a batch of {images}; images are evaluated one by one: "
+                "compile it with --batch 1"
+            )
         if self._scale is None and self.dataset.preprocessed:
             raise CalibrationError(
                 f"{self.dataset.source} holds the net's input as it is, and the scale of the input of "

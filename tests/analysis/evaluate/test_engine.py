@@ -128,6 +128,14 @@ def test_a_loadable_of_another_net(tmp_path: Path) -> None:
         evaluate(job, range(10), Skipped(0))
 
 
+def test_a_loadable_of_a_batch(tmp_path: Path) -> None:
+    path = tmp_path / "two.nvdla"
+    nv.compile(demo.PROTOTXT, demo.CAFFEMODEL, demo.TABLE, target="nv_small", batch=2).save(path)
+    job = replace(digits_job(digits_list(tmp_path)), table=None, loadable=str(path))
+    with pytest.raises(OptionError, match=r"two\.nvdla is compiled for a batch of 2.*with --batch 1"):
+        evaluate(job, range(10), Skipped(0))
+
+
 def test_neither_loadable_nor_table(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="a calibration table to compile with"):
         evaluate(replace(digits_job(digits_list(tmp_path)), table=None), range(1), Skipped(0))
