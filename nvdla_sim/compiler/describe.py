@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from nvdla_sim.compiler.encode import Encoder, Record, filled, lut_record
-from nvdla_sim.compiler.program import Cdp
+from nvdla_sim.compiler.program import Cdp, DlaOp, Lut, Sdp
 from nvdla_sim.compiler.schedule import CpuTask, DlaTask, Edge, Slot, Task
 from nvdla_sim.loadable import descriptors, lists
 from nvdla_sim.loadable.enums import OpEvent, OpType
@@ -45,8 +45,8 @@ def _dla_lists(task: DlaTask, encoder: Encoder) -> lists.DlaTask:
     encoded = []
     for slot in task.slots:
         lut_index = -1
-        if isinstance(slot.op, Cdp):
-            lut_index = tables.setdefault(lut_record(slot.op.lut).tobytes(), len(tables))
+        if (lut := _lut(slot.op)) is not None:
+            lut_index = tables.setdefault(lut_record(lut).tobytes(), len(tables))
         encoded.append(encoder.dla(slot.op, lut_index))
     return lists.DlaTask(
         network=filled(
@@ -64,6 +64,15 @@ def _dla_lists(task: DlaTask, encoder: Encoder) -> lists.DlaTask:
         surfaces=[surface for _, surface in encoded],
         luts=np.frombuffer(b"".join(tables), descriptors.LUT),
     )
+
+
+def _lut(op: DlaOp) -> Lut | None:
+    match op:
+        case Cdp():
+            return op.lut
+        case Sdp():
+            return op.post.lut
+    return None
 
 
 def _cpu_lists(task: CpuTask, encoder: Encoder) -> lists.EmuTask:

@@ -49,7 +49,7 @@ class Encoder:
             case Conv():
                 return self._conv(op)
             case Sdp():
-                return self._sdp(op)
+                return self._sdp(op, lut_index)
             case Pdp():
                 return self._pdp(op)
 
@@ -114,15 +114,15 @@ class Encoder:
         )
         return record, surfaces
 
-    def _sdp(self, op: Sdp) -> tuple[Record, Record]:
+    def _sdp(self, op: Sdp, lut_index: int) -> tuple[Record, Record]:
         stages, cubes = {}, {}
-        for name, stage in (("x1", op.post.x1), ("x2", op.post.x2)):
-            if stage is not None:
-                stages[name] = _stage(stage)
-                cube = self._operand(stage)
-                if cube is not None:
-                    cubes[name] = cube
-        record = filled(descriptors.SDP_OP, lut_index=-1, out_cvt=_cvt(op.post.out), batch_num=1, **stages)
+        for name, stage in op.post.stages.items():
+            stages[name] = _stage(stage)
+            cube = self._operand(stage)
+            if cube is not None:
+                cubes[name] = cube
+        out = _cvt(op.post.out)
+        record = filled(descriptors.SDP_OP, lut_index=lut_index, out_cvt=out, batch_num=1, **stages)
         cubes |= {"src": self._cube(op.src), "dst": self._cube(op.dst)}
         return record, filled(descriptors.SDP_SURFACE, **cubes)
 
@@ -247,6 +247,7 @@ def lut_record(lut: Lut) -> Record:
 
 def _stage(stage: Stage) -> Record:
     narrow = isinstance(stage.operand, Cube) or stage.operand is None
+    converter = {} if stage.converter is None else {"alu_cvt": _cvt(stage.converter)}
     return filled(
         descriptors.SDP_SUB_OP,
         enable=1,
@@ -259,6 +260,7 @@ def _stage(stage: Stage) -> Record:
         precision=Precision.INT8 if narrow else Precision.INT16,
         alu_operand=stage.alu if isinstance(stage.alu, int) else 0,
         mul_operand=stage.mul if isinstance(stage.mul, int) else 1,
+        **converter,
     )
 
 

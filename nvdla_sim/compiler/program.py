@@ -7,9 +7,10 @@ Source: compiler-facts section 2 (what a descriptor can say), hardware-facts sec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,11 +106,12 @@ IDENTITY = Converter()
 
 @dataclass(frozen=True)
 class Stage:
-    """One SDP stage: ALU first, then multiplier, then activation (X1, X2).
+    """One SDP stage: ALU first, then multiplier, then activation (X1, X2, Y).
 
     An operand is None (that half is idle), a number, an array [C] (one for each channel) or [C, H, W], or a
     cube of int8 values in memory, which has one value for each channel if it is 1x1 and ``broadcast``.
-    The ALU operand is shifted left by ``shift``; the product is shifted right by ``truncate``.
+    The ALU operand is shifted left by ``shift``; the product is shifted right by ``truncate``. In Y an ALU
+    operand from memory goes through ``converter`` instead, and the activation can be a table, not ReLU.
     """
 
     alu: int | IntArray | Cube | None = None
@@ -119,6 +121,7 @@ class Stage:
     shift: int = 0
     truncate: int = 0
     broadcast: bool = False
+    converter: Converter | None = None
 
     @property
     def type(self) -> SdpOpType:
@@ -156,16 +159,23 @@ class Stage:
 
 @dataclass(frozen=True)
 class Post:
-    """What the SDP does to each value: X1, X2, then the output converter."""
+    """What the SDP does to each value: X1, X2, Y (whose activation ``lut`` is for), the output converter."""
 
     x1: Stage | None = None
     x2: Stage | None = None
     out: Converter = IDENTITY
+    y: Stage | None = None
+    lut: Lut | None = None
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """Those that are used, in the order of the work."""
+        named = {"x1": self.x1, "x2": self.x2, "y": self.y}
+        return {name: stage for name, stage in named.items() if stage is not None}
 
     def part(self, lanes: slice, rows: slice, atom: int) -> Post:
         """The same work for a part of the channels and rows."""
-        x1, x2 = (stage and stage.part(lanes, rows, atom) for stage in (self.x1, self.x2))
-        return replace(self, x1=x1, x2=x2)
+        return self._each(lambda stage: stage.part(lanes, rows, atom))
 
     def in_lanes(self, lanes: IntArray | None) -> Post:
         """The same work on a cube that has channel i in lane ``lanes[i]``; operands of other lanes are 0."""
@@ -179,14 +189,17 @@ class Post:
             wide[lanes] = operand
             return wide
 
-        x1, x2 = (s and replace(s, alu=spread(s.alu), mul=spread(s.mul)) for s in (self.x1, self.x2))
-        return replace(self, x1=x1, x2=x2)
+        return self._each(lambda stage: replace(stage, alu=spread(stage.alu), mul=spread(stage.mul)))
 
     @property
     def cubes(self) -> list[Cube]:
         """Operands in memory that another operation wrote."""
-        operands = [operand for s in (self.x1, self.x2) if s for operand in (s.alu, s.mul)]
+        operands = [operand for stage in self.stages.values() for operand in (stage.alu, stage.mul)]
         return [operand for operand in operands if isinstance(operand, Cube)]
+
+    def _each(self, change: Callable[[Stage], Stage]) -> Post:
+        changed: dict[str, Any] = {name: change(stage) for name, stage in self.stages.items()}
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True)
@@ -270,9 +283,10 @@ class Pdp:
 
 @dataclass(frozen=True, eq=False)
 class Lut:
-    """CDP's two tables, both linear: entry i is the result for ``start + (i << select)``, between entries it
-    interpolates. Where both could answer, or the argument lies below both, LO does; above both LE does if
-    ``le_beyond``.
+    """The two tables of CDP or of SDP's stage Y, both linear.
+
+    Entry i is the result for ``start + (i << select)``; between entries they interpolate. Where both could
+    answer, or the argument lies below both, LO does; above both LE does if ``le_beyond``.
     """
 
     le: IntArray  # 65 entries

@@ -38,8 +38,9 @@ def lower_weights(
     """The common part of the layers with weights. ``weights``: float32 KCRS over a group's channels."""
     name, scale = step.head.name, to.scales[step.output]
     quantised, values = quantise(step.head, weights, source.scale, scale, to.per_filter)
-    if fused.takes_second_stage(step.followers, scale) and (
-        values.needs_two_stages(scale) or cuts_kernels(to, source, quantised.values, geometry, group)
+    if fused.stays_apart(values, step.followers, scale, to.config) or (
+        fused.takes_second_stage(step.followers, scale)
+        and cuts_kernels(to, source, quantised.values, geometry, group)
     ):
         alone, rest = step.apart()
         lower_weights(alone, to, source, weights, geometry, group)

@@ -43,7 +43,7 @@ def lower(step: Step, to: Lowering) -> None:
     weights = _dilated(_kernels_first(node.params["weight"], op.group), op.dilation)
     scale = to.scales[step.output]
     quantised, values = quantise(node, weights, source.scale, scale, to.per_filter)
-    if fused.takes_second_stage(step.followers, scale) and values.needs_two_stages(scale):
+    if fused.stays_apart(values, step.followers, scale, to.config):
         alone, rest = step.apart()
         lower(alone, to)
         fused.lower(rest, to)

@@ -3,6 +3,9 @@
 Both operands keep all their bits: X1 makes steps ``2^s`` finer than the other operand's, whose values are
 shifted left by ``s``, and the output converter brings the result to its scale with one rounding.
 
+A third operand of a SUM is added in the same operation where that can be: by stage Y, which has a converter
+for it, or on any configuration where all three have the same steps.
+
 Source: compiler-facts sections 8.5 to 8.7, recipes section 1.
 """
 
@@ -10,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from nvdla_sim.compiler.lower.convolve import features, features_for
 from nvdla_sim.compiler.lower.lowering import Lowering, Tensor
-from nvdla_sim.compiler.lower.values import Values
+from nvdla_sim.compiler.lower.values import Values, has_stage_y
 from nvdla_sim.compiler.program import Converter, Post, Sdp, Stage
 from nvdla_sim.compiler.scaling import multiplier
 from nvdla_sim.compiler.steps import Step
@@ -24,6 +28,14 @@ from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.loadable.enums import AluType, SdpAct
 
 SHIFT = 8  # the bits that X1 adds
+
+
+class Side(NamedTuple):
+    """An input in memory; ``step``: what its 1 is worth, its scale with its coefficient."""
+
+    tensor: Tensor
+    step: np.float32
+
 
 FUNCTIONS = {"SUM": AluType.SUM, "MAX": AluType.MAX}
 
@@ -43,48 +55,60 @@ def behind(values: Values, nodes: Sequence[Node], scale: np.float32, to: Lowerin
 
 
 def lower(step: Step, to: Lowering) -> None:
-    """All inputs are in memory; more than two are combined one after the other."""
+    """All inputs are in memory; more than one operation can take are combined one after the other."""
     node, op = step.head, _op(step.head)
     operands = [features_for(to, name, step.output) for name in node.inputs]
     if any(not same_lanes(operand, operands[0]) for operand in operands):
         operands = [features(to, name, in_order=True) for name in node.inputs]
-    coeff = list(op.coeff or [1.0] * len(operands))
-    first, own = operands[0], coeff[0]
-    for position in range(1, len(operands)):
-        second, other = operands[position], coeff[position]
-        last = position == len(operands) - 1
-        if last:
-            dest = to.destination(step.output, first.lanes)
-        else:
-            scale = _safe_scale(op, first.scale * abs(own), second.scale * abs(other))
+    coeff = op.coeff or (1.0,) * len(operands)
+    sides = [
+        Side(tensor, tensor.scale * np.float32(factor))
+        for tensor, factor in zip(operands, coeff, strict=True)
+    ]
+    while len(sides) > 1:
+        act = _act(step.followers)
+        count = 3 if op.operation == "SUM" and _adds_three(sides[:3], act, to) else 2
+        taken, sides = sides[:count], sides[count:]
+        first = taken[0].tensor
+        if sides:
+            act = SdpAct.NONE
+            scale = _safe_scale(op, [np.abs(side.step) for side in taken])
             dest = to.scratch(first.cube.channels, first.cube.height, first.cube.width, scale, first.lanes)
-        act = _act(step.followers) if last else SdpAct.NONE
-        _emit(to, node.name, op, (first, own), (second, other), dest, act)
-        first, own = dest, 1.0
+        else:
+            dest = to.destination(step.output, first.lanes)
+        _emit(to, node.name, op, taken, dest, act)
+        sides.insert(0, Side(dest, dest.scale))
 
 
-def _emit(
-    to: Lowering,
-    layer: str,
-    op: Eltwise,
-    a: tuple[Tensor, float],
-    b: tuple[Tensor, float],
-    dest: Tensor,
-    act: SdpAct,
-) -> None:
-    """One SDP operation on two tensors with their coefficients."""
+def _adds_three(sides: Sequence[Side], act: SdpAct, to: Lowering) -> bool:
+    if len(sides) < 3:
+        return False
+    return _same_steps(sides) or (has_stage_y(to.config) and act == SdpAct.NONE)
 
-    def as_operand(side: tuple[Tensor, float]) -> float:
+
+def _same_steps(sides: Sequence[Side]) -> bool:
+    return bool(sides[0].step > 0 and all(side.step == sides[0].step for side in sides))
+
+
+def _emit(to: Lowering, layer: str, op: Eltwise, sides: Sequence[Side], dest: Tensor, act: SdpAct) -> None:
+    """One SDP operation on two or three tensors."""
+
+    def as_operand(side: Side) -> float:
         """The finer steps of the result come out of the larger operand, which must be positive for a ReLU."""
-        tensor, coefficient = side
-        step = float(tensor.scale) * coefficient
-        return step if act else abs(step)
+        return float(side.step) if act else float(np.abs(side.step))
 
-    a, b = sorted((a, b), key=as_operand)
-    (source, own), (operand, other) = a, b
-    values = Values.in_memory(f'layer "{layer}"', source.scale * np.float32(own))
-    post = _combine(op, values, operand, operand.scale * np.float32(other), dest.scale, act)
-    src = replace(source.cube, channels=dest.cube.channels)
+    *third, a, b = sorted(sides, key=as_operand)
+    what = f'layer "{layer}"'
+    if third and _same_steps(sides):
+        out = Converter(*multiplier(float(b.step / dest.scale), what))
+        post = Post(Stage(alu=third[0].tensor.cube), Stage(alu=b.tensor.cube, act=act), out)
+    else:
+        post = _combine(op, Values.in_memory(what, a.step), b.tensor, b.step, dest.scale, act)
+        if third:
+            assert post.x2 is not None
+            fine = Converter(*multiplier(float(third[0].step / b.step * (1 << post.x2.shift)), what))
+            post = replace(post, y=Stage(alu=third[0].tensor.cube, converter=fine))
+    src = replace(a.tensor.cube, channels=dest.cube.channels)
     to.emit(Sdp(layer, src, dest.cube, post))
 
 
@@ -115,11 +139,12 @@ def same_lanes(a: Tensor, b: Tensor) -> bool:
     return np.array_equal(a.lanes, b.lanes)
 
 
-def _safe_scale(op: Eltwise, a: np.float32, b: np.float32) -> np.float32:
-    """A scale at which no combination of two int8 values saturates."""
+def _safe_scale(op: Eltwise, steps: Sequence[np.float32]) -> np.float32:
+    """A scale at which no combination of int8 values saturates."""
     if op.operation == "MAX":
-        return max(a, b)
-    return np.float32((a + b if op.operation == "SUM" else a * b * 128) * 128 / 127)
+        return max(steps)
+    most = sum(steps) if op.operation == "SUM" else np.prod(steps) * 128
+    return np.float32(most * np.float32(128 / 127))
 
 
 def _act(nodes: Sequence[Node]) -> SdpAct:

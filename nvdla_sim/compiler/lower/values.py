@@ -15,11 +15,20 @@ from numpy.typing import NDArray
 from nvdla_sim.compiler.program import Converter, Post, Stage
 from nvdla_sim.compiler.quantize import MAX_BIAS_SHIFT, Bias, Float32, quantize_bias
 from nvdla_sim.compiler.scaling import MAX_TRUNCATE, MULTIPLIER_BITS, multiplier, multipliers, spread
+from nvdla_sim.hw.config import Config
 from nvdla_sim.loadable.enums import SdpAct
 
 FINE = 8  # bits that an intermediate result has below the output's step
-WIDE = 2**8  # factors further apart than this share no shift
+NOTICEABLE = 2**4  # factors further apart share no shift where the second stage is free
+WIDE = 2**8  # nor do these where it has to be made free by an operation more
 BIAS_ERROR = 0.25  # output steps that a bias may be off before it is worth two stages
+# The configurations whose SDP has the third stage Y in hardware, not in the chip's model only.
+STAGE_Y = frozenset({"nv_small_256_full", "nv_medium_1024_full", "nv_large", "nv_full"})
+
+
+def has_stage_y(config: Config) -> bool:
+    """Whether an SDP operation can use ``Post.y``."""
+    return config.name in STAGE_Y
 
 
 @dataclass(frozen=True)
@@ -64,16 +73,23 @@ class Values:
             bias = quantize_bias(self.bias, self.in_scale * self.weight_scale)
             out = Converter(*multiplier(float(self._factors(scale)[0]), self.what))
             return Post(Stage(alu=bias.values, shift=bias.shift, act=act), out=out)
-        if self.needs_two_stages(scale):
+        return self.in_steps(scale, act)
+
+    def in_steps(self, scale: np.float32, act: SdpAct = SdpAct.NONE) -> Post:
+        """``real = scale * value`` in one stage or in two, without the output converter."""
+        if self.needs_two_stages(scale, NOTICEABLE):
             return self._two_stages(scale, act)
         return Post(self.rescale(scale, act))
 
-    def needs_two_stages(self, scale: np.float32) -> bool:
-        """Whether one shift for all factors, and one for all biases, would cost precision."""
+    def needs_two_stages(self, scale: np.float32, most: int = WIDE) -> bool:
+        """Whether one shift for all factors, or one for all biases, would cost precision.
+
+        ``most``: how far factors may be apart.
+        """
         if self.uniform:
             return False
         factors = self._factors(scale)
-        if spread(factors) > WIDE:
+        if spread(factors) > most:
             return True
         bias = quantize_bias(self.bias, self.in_scale * self.weight_scale) if self.bias is not None else None
         return (

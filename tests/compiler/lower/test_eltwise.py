@@ -91,6 +91,34 @@ def test_many_inputs(op, count) -> None:
     assert result.worst < 0.5 + 0.7 * (count - 2)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("coeff", [(), (-0.5, 2.0, 0.3)])
+@pytest.mark.parametrize("relu", [False, True])
+def test_three_inputs_in_one_operation(target, coeff, relu) -> None:
+    """Stage Y adds the third one; it has no ReLU."""
+    net = Net()
+    x = net.add(Eltwise("SUM", coeff), *(net.input(SHAPE, f"in{i}", 2.0**-6 * (i + 1)) for i in range(3)))
+    if relu:
+        net.add(ReLU(), x)
+    result = run(net, target)
+    one = target != "nv_small" and not relu
+    assert kinds(result.loadable) == ["SDP"] * (1 if one else 2)
+    assert result.worst < (0.53 if one else 1.2)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_inputs_of_one_scale(relu, count) -> None:
+    """X1 and X2 both add."""
+    net = Net()
+    x = net.add(Eltwise("SUM"), *(net.input(SHAPE, f"in{i}") for i in range(count)))
+    if relu:
+        net.add(ReLU(), x)
+    result = run(net)
+    assert kinds(result.loadable) == ["SDP"] * (count - 2)
+    assert result.worst < 0.52 + 0.7 * (count - 3)
+
+
 def test_the_same_tensor_twice() -> None:
     net = Net()
     x = net.add(Convolution(8, (1, 1)), net.input((8, 4, 4)))

@@ -10,14 +10,16 @@ from nvdla_sim.graph.ops.absval import AbsVal
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
+from nvdla_sim.graph.ops.deconvolution import Deconvolution
 from nvdla_sim.graph.ops.elu import ELU
 from nvdla_sim.graph.ops.exp import Exp
+from nvdla_sim.graph.ops.inner_product import InnerProduct
 from nvdla_sim.graph.ops.log import Log
 from nvdla_sim.graph.ops.power import Power
 from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.tanh import TanH
 from tests.compiler.decoded import operations
-from tests.compiler.ideal import TARGETS, Net, run
+from tests.compiler.ideal import MODES, TARGETS, Net, run
 
 FUNCTIONS = [Sigmoid(), TanH(), ELU(0.7), AbsVal(), Exp(), Clip(-1.0, 2.0), Power(2.0, 0.5, -0.3)]
 
@@ -30,6 +32,40 @@ def test_exact(target, op) -> None:
     result = run(net, target)
     assert [made["kind"] for made in operations(result.loadable)] == ["CDP"]
     assert result.worst <= 0.5001
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("op", [Sigmoid(), TanH()], ids=str)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "layer", [Convolution(11, (3, 3)), Deconvolution(11, (2, 2), (2, 2)), InnerProduct(9)]
+)
+def test_behind_a_convolution(target, op, mode, layer) -> None:
+    """Stage Y needs no int8 in between."""
+    net = Net()
+    data = net.input((7, 6, 5))
+    weights = {"weight": net.whole_weights(layer, 7)} if isinstance(layer, Deconvolution) else {}
+    net.add(op, net.add(layer, data, **weights))
+    result = run(net, target, mode)
+    kinds = [made["kind"] for made in operations(result.loadable)]
+    assert ("CDP" in kinds) is (target == "nv_small")
+    if target != "nv_small":
+        assert result.worst < 0.56
+
+
+def test_filters_of_very_different_size_behind_stage_y() -> None:
+    net = Net()
+    data = net.input((7, 6, 5))
+    weight = net._param("weight", (8, 7, 3, 3)) * np.exp2(-np.arange(8.0))[:, None, None, None]
+    net.add(Sigmoid(), net.add(Convolution(8, (3, 3)), data, weight=weight.astype(np.float32)))
+    assert run(net, "nv_large", "per-filter").worst < 0.53
+
+
+def test_sums_too_large_for_stage_y_are_int8_in_between() -> None:
+    net = Net()
+    data = net.input((7, 6, 5), scale=2.0**12)
+    net.add(Sigmoid(), net.add(Convolution(8, (3, 3)), data))
+    assert "CDP" in [made["kind"] for made in operations(run(net, "nv_large").loadable)]
 
 
 def test_where_a_function_has_no_value() -> None:

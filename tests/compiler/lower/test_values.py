@@ -29,7 +29,7 @@ def spread_net(exponents: list[int], bias: float = 30.0) -> tuple[Net, str]:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("most", [2, 8, 11, 14])
+@pytest.mark.parametrize("most", [2, 6, 8, 11, 14])
 @pytest.mark.parametrize("relu", [False, True])
 def test_one_rounding_whatever_the_spread(target, most, relu) -> None:
     net, x = spread_net([0, 0, 1, 2, most // 2, most - 1, most, most])
