@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,9 +42,15 @@ def lint(graph: Graph, target: str, input_format: str | None = None) -> list[Com
     images = image_inputs(graph, input_format)
     graph = simplified(_with_parameters(graph), images)
     found = _refused(graph, config, images)
+    unsolved = any(not refusal.nearest for refusal in found)
+    elsewhere = {
+        name: {refusal.node.name for refusal in _refused(graph, other, images)}
+        for name, other in CONFIGS.items()
+        if unsolved and name != target
+    }
     order = {node.name: at for at, node in enumerate(graph.nodes)}
     return [
-        Complaint(r.node.name, r.node.op.kind, r.node.line, r.problem, r.nearest or _fits(r, graph, images))
+        Complaint(r.node.name, r.node.op.kind, r.node.line, r.problem, r.nearest or _fits(r, elsewhere))
         for r in sorted(found, key=lambda refusal: order[refusal.node.name])
     ]
 
@@ -69,15 +76,14 @@ def _refused(graph: Graph, config: Config, images: set[str]) -> list[Refusal]:
         if broken & {node.name for node in (step.head, *step.followers)}:
             leave_out(step, lowering)
         else:
-            found += lower_steps([step], lowering)
+            found += [refusal for refusal in lower_steps([step], lowering) if not refusal.by_scales]
+        lowering.program.units.clear()  # only whether they can be made counts
     return found
 
 
-def _fits(refusal: Refusal, graph: Graph, images: set[str]) -> str:
-    """Where a layer runs that is too large here."""
-    able = [
-        name
-        for name, config in CONFIGS.items()
-        if refusal.node.name not in {other.node.name for other in _refused(graph, config, images)}
-    ]
-    return f"the configurations {', '.join(able)}" if able else "a smaller kernel, or a narrower input"
+def _fits(refusal: Refusal, elsewhere: Mapping[str, set[str]]) -> str:
+    """Where a layer runs that is too large here; ``elsewhere``: what each configuration refuses."""
+    able = [name for name, refused in elsewhere.items() if refusal.node.name not in refused]
+    if able:
+        return f"the configurations {', '.join(able)}"
+    return "fewer channels, a smaller kernel, or a narrower input"

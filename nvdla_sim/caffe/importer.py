@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from nvdla_sim.caffe.alternatives import INSTEAD
 from nvdla_sim.caffe.caffe_pb2 import Layer
 from nvdla_sim.caffe.data_layers import PARAMS as DATA_LAYERS
 from nvdla_sim.caffe.data_layers import batch_size, image_shape
@@ -27,6 +29,7 @@ SCORING = ("Accuracy",)
 # Bounds on what a hopeless net costs: problems told, and names searched for a near one.
 MAX_PROBLEMS = 200
 MAX_NAMES = 1000
+MAX_BLOBS = 1024  # that one layer reads or makes
 
 
 def load_caffe(
@@ -155,9 +158,9 @@ class _Import:
             return
         if layer.type not in ("Input", *DATA_LAYERS, *BUILDERS):
             self.unsupported_types = True
-            raise UnsupportedError(
-                f"this type of layer is not supported; {did_you_mean(layer.type, BUILDERS)}"
-            )
+            instead = INSTEAD.get(layer.type)
+            hint = f"instead: {instead}" if instead else did_you_mean(layer.type, BUILDERS)
+            raise UnsupportedError(f"this type of layer is not supported; {hint}")
         self._check_unknown(entry.unknown)
         if layer.type == "Input":
             self._input_layer(layer)
@@ -198,8 +201,10 @@ class _Import:
                 raise ModelError(f'bottom "{bottom}" is not made by an input or a layer before; {hint}')
         if not bottoms or not tops:
             raise ModelError("it needs a bottom and a top")
-        for index, top in enumerate(tops):
-            if top in tops[:index] or (top in self.blobs and top not in bottoms):
+        if max(len(bottoms), len(tops)) > MAX_BLOBS:
+            raise ModelError(f"{len(bottoms)} bottoms and {len(tops)} tops, allowed: up to {MAX_BLOBS} each")
+        for top, count in Counter(tops).items():
+            if count > 1 or (top in self.blobs and top not in bottoms):
                 raise ModelError(f'blob "{top}" is made twice')
         inputs = [tensor for bottom in bottoms if (tensor := self.blobs[bottom]) is not None]
         if len(inputs) < len(bottoms):
@@ -209,16 +214,14 @@ class _Import:
         op = BUILDERS[layer.type](layer, [(self.batch or 1, *shape) for shape in shapes])
         node = self.result.add(layer.name, op, inputs, None, tops, entry.line)
         self.blobs.update(zip(tops, node.outputs, strict=True))
-        if self.weights is not None:
-            with self._told(_place(entry)):  # whatever its weights are, the layers behind it can be checked
-                node.params.update(self._params(layer, op, shapes, self.weights))
+        with self._told(_place(entry)):  # whatever its weights are, the layers behind it can be checked
+            node.params.update(self._params(layer, op, shapes))
 
-    @staticmethod
-    def _params(layer: Layer, op: Operator, shapes: list[Shape], weights: Weights) -> dict[str, Array]:
-        if not op.param_shapes(shapes):
+    def _params(self, layer: Layer, op: Operator, shapes: list[Shape]) -> dict[str, Array]:
+        if not op.param_shapes(shapes) or self.weights is None:
             return {}
-        if layer.name not in weights:
-            hint = did_you_mean(layer.name, list(weights)[:MAX_NAMES])
+        if layer.name not in self.weights:
+            hint = did_you_mean(layer.name, list(self.weights)[:MAX_NAMES])
             raise ModelError(f"the caffemodel has no blobs for it; {hint}")
         transposed = isinstance(op, InnerProduct) and layer.inner_product_param.transpose
-        return layer_params(op, weights[layer.name], shapes, transposed)
+        return layer_params(op, self.weights[layer.name], shapes, transposed)

@@ -27,6 +27,7 @@ MAX_BYTES = 4 << 20
 MAX_LAYERS = 10_000
 MAX_UNKNOWN = 1000
 MAX_DEPTH = 32
+MAX_TEXT = 300  # of an error message
 
 TOKEN = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[\w./+-]+|[{}<>\[\]:]""")
 LAYER_FIELDS = ("layer", "layers")
@@ -98,6 +99,8 @@ def _error_line(problem: text_format.ParseError) -> str:
     """The parser's message is "line:column : text"."""
     line = problem.GetLine()
     text = re.sub(r"^\d+:\d+ : ", "", str(problem)).replace("nvdla_sim.caffe.", "")
+    if len(text) > MAX_TEXT:  # the parser quotes the line
+        text = f"{text[: MAX_TEXT // 2]} ... {text[-MAX_TEXT // 2 :]}"
     return f"{line}: {text}" if line else f"unknown: {text}"
 
 

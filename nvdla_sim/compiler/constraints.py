@@ -47,6 +47,7 @@ from nvdla_sim.graph.ops.shuffle_channel import ShuffleChannel
 from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
+from nvdla_sim.graph.ops.split import Split
 from nvdla_sim.graph.ops.tanh import TanH
 from nvdla_sim.graph.ops.upsample import Upsample
 
@@ -55,11 +56,15 @@ Rule = Callable[[Node, Graph], str]
 
 @dataclass(frozen=True)
 class Refusal:
-    """A layer that cannot be compiled: ``problem``, and in ``nearest`` what works instead, "" if unknown."""
+    """A layer that cannot be compiled: ``problem``, and in ``nearest`` what works instead, "" if unknown.
+
+    ``by_scales``: it can with other weights or another table.
+    """
 
     node: Node
     problem: str
     nearest: str = ""
+    by_scales: bool = False
 
 
 def refusals(graph: Graph) -> Iterator[Refusal]:
@@ -317,6 +322,7 @@ RULES: dict[type[Operator], tuple[Rule, ...]] = {
     Sigmoid: (),
     Slice: (),
     Softmax: (softmax_shape,),
+    Split: (),
     TanH: (),
     Upsample: (),
 }

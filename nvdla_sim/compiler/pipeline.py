@@ -17,6 +17,7 @@ from nvdla_sim.compiler.lower.lowering import Lowering
 from nvdla_sim.compiler.passes.affine import join_affine
 from nvdla_sim.compiler.passes.renaming import remove_renaming
 from nvdla_sim.compiler.scales import assign_scales, table_scales
+from nvdla_sim.compiler.scaling import ScaleError
 from nvdla_sim.compiler.schedule import schedule
 from nvdla_sim.compiler.steps import Step, make_steps
 from nvdla_sim.errors import OptionError, UnsupportedError, all_of, listed, one_of
@@ -124,7 +125,8 @@ def lower_steps(steps: Sequence[Step], lowering: Lowering, progress: Progress | 
                 LOWER[type(step.head.op)](step, lowering)
         except UnsupportedError as problem:
             own = f'layer "{step.head.name}": '
-            found.append(Refusal(step.head, str(problem).removeprefix(own)))
+            by_scales = isinstance(problem, ScaleError)
+            found.append(Refusal(step.head, str(problem).removeprefix(own), by_scales=by_scales))
             leave_out(step, lowering)
         if progress:
             progress(done + 1, len(steps))

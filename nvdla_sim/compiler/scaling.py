@@ -19,6 +19,10 @@ MULTIPLIER_BITS = 15  # without the sign
 MAX_TRUNCATE = 63  # the shifters read six bits
 
 
+class ScaleError(UnsupportedError):
+    """Weights and scales, not the layer, are what the chip has no numbers for."""
+
+
 class Multiplier(NamedTuple):
     """``real = scale / 2^truncate``."""
 
@@ -42,14 +46,14 @@ def multiplier(real: float, what: str) -> Multiplier:
 def multipliers(reals: ArrayLike, what: str) -> Multipliers:
     """The multipliers of a vector of factors under the shift that the largest magnitude needs.
 
-    A factor far below the largest keeps few bits (see ``spread``). Raises ``UnsupportedError`` where the
+    A factor far below the largest keeps few bits (see ``spread``). Raises ``ScaleError`` where the
     largest magnitude is 2^15 or more, or not finite.
     """
     values = np.asarray(reals, np.float64)
     largest = float(np.max(np.abs(values)))
     if not largest < 1 << MULTIPLIER_BITS:
         channel = f" of channel {int(np.argmax(np.abs(values)))}" if values.size > 1 else ""
-        raise UnsupportedError(
+        raise ScaleError(
             f"{what}: the factor{channel} is {largest:g}, and a 16-bit multiplier ends below "
             f"{1 << MULTIPLIER_BITS}; the scales of the calibration table do not fit together here"
         )

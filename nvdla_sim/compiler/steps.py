@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from nvdla_sim.graph.graph import Graph, Node
@@ -16,8 +16,6 @@ from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
 from nvdla_sim.graph.ops.relu6 import ReLU6
 from nvdla_sim.graph.ops.scale import Scale
-from nvdla_sim.graph.ops.sigmoid import Sigmoid
-from nvdla_sim.graph.ops.tanh import TanH
 
 
 @dataclass(frozen=True)
@@ -47,33 +45,36 @@ def make_steps(graph: Graph) -> list[Step]:
     steps: list[Step] = []
     taken: set[str] = set()
     made = set(graph.inputs)
+    only = {name: nodes[0] for name, nodes in graph.readers().items() if len(nodes) == 1}
+    for output in graph.outputs:
+        only.pop(output, None)
     for node in graph.nodes:
         if node.name not in taken:
-            step = Step(node, _followers(graph, node, made))
+            step = Step(node, _followers(node, only, made))
             taken |= {node.name, *(follower.name for follower in step.followers)}
             made |= {step.output} if step.followers else set(node.outputs)
             steps.append(step)
     return steps
 
 
-def _followers(graph: Graph, head: Node, made: Collection[str]) -> tuple[Node, ...]:
-    """``made``: the tensors that are in memory before ``head`` runs."""
-    reader = _only_reader(graph, head)
+def _followers(head: Node, only: Mapping[str, Node], made: Collection[str]) -> tuple[Node, ...]:
+    """``only``: who reads the tensors that have one reader; ``made``: what is in memory before ``head``."""
+    reader = only.get(head.outputs[0])
     if reader is None:
         return ()
     if isinstance(head.op, Convolution | InnerProduct):
         if _is_fusible_sum(reader, head, made):
-            return (reader, *_relu(graph, reader))
+            return (reader, *_relu(reader, only))
         return (reader,) if _is_activation(reader) else ()
     if isinstance(head.op, Deconvolution):
         return (reader,) if _is_activation(reader) else ()
     if isinstance(head.op, Eltwise | BatchNorm | Scale):
-        return _relu(graph, head)
+        return _relu(head, only)
     return ()
 
 
-def _relu(graph: Graph, node: Node) -> tuple[Node, ...]:
-    reader = _only_reader(graph, node)
+def _relu(node: Node, only: Mapping[str, Node]) -> tuple[Node, ...]:
+    reader = only.get(node.outputs[0])
     possible = not isinstance(node.op, Eltwise) or not node.op.coeff or max(node.op.coeff) > 0
     return (reader,) if reader is not None and is_plain_relu(reader) and possible else ()
 
@@ -83,15 +84,8 @@ def is_plain_relu(node: Node) -> bool:
     return isinstance(node.op, ReLU) and node.op.negative_slope == 0
 
 
-def _only_reader(graph: Graph, node: Node) -> Node | None:
-    readers = graph.consumers(node.outputs[0])
-    return readers[0] if len(readers) == 1 and node.outputs[0] not in graph.outputs else None
-
-
 def _is_activation(node: Node) -> bool:
-    return isinstance(node.op, ReLU | PReLU | ReLU6 | Sigmoid | TanH) or (
-        isinstance(node.op, Clip) and node.op.low == 0
-    )
+    return isinstance(node.op, ReLU | PReLU | ReLU6) or (isinstance(node.op, Clip) and node.op.low == 0)
 
 
 def _is_fusible_sum(node: Node, head: Node, made: Collection[str]) -> bool:

@@ -121,6 +121,14 @@ class Graph:
         """The nodes that read ``tensor``, in order."""
         return [node for node in self.nodes if tensor in node.inputs]
 
+    def readers(self) -> dict[str, list[Node]]:
+        """``consumers`` of all tensors at once."""
+        found: dict[str, list[Node]] = {name: [] for name in self.tensors}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                found[name].append(node)
+        return found
+
     def node(self, name: str) -> Node:
         """The node called ``name``; ``ModelError`` with the nearest names when there is none."""
         found = next((node for node in self.nodes if node.name == name), None)

@@ -20,8 +20,10 @@ Shape = tuple[int, ...]
 Array = npt.NDArray[np.float32]
 Params = Mapping[str, Array]
 
-# Far above what any net needs, far below what a hostile prototxt asks for: 1 GiB of float32 per image.
+# Far above what any net needs, far below what a hostile prototxt asks for: 1 GiB of float32 per image,
+# and half of that for one parameter (the largest of VGG-16 has 103 million numbers).
 MAX_ELEMENTS = 1 << 28
+MAX_PARAMETER = 1 << 27
 
 
 def check_size(what: str, shape: Shape) -> None:
@@ -61,7 +63,13 @@ class Operator(ABC):
     def param_shapes(self, shapes: Sequence[Shape]) -> dict[str, Shape]:
         """Name and shape of each parameter for inputs of these shapes, in the order of Caffe's blobs."""
         self.output_shapes(shapes)
-        return self._param_shapes(list(shapes))
+        expected = self._param_shapes(list(shapes))
+        for name, shape in expected.items():
+            if math.prod(shape) > MAX_PARAMETER:
+                raise ModelError(
+                    f"its {name} would have the shape {shape_text(shape)}, more than {MAX_PARAMETER} numbers"
+                )
+        return expected
 
     def run(self, inputs: Sequence[Array], params: Params) -> list[Array]:
         """The outputs for float32 inputs with a batch axis. An output may share memory with an input."""

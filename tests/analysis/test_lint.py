@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nvdla_sim.analysis.lint import lint
 from nvdla_sim.caffe.importer import load_caffe
+from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler import constraints
 from nvdla_sim.compiler.constraints import COMMON_RULES, RULES, told
-from nvdla_sim.errors import OptionError
+from nvdla_sim.compiler.pipeline import compile_graph
+from nvdla_sim.errors import OptionError, UnsupportedError
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.operator import Operator, Shape
 from nvdla_sim.graph.ops.concat import Concat
@@ -23,13 +26,28 @@ from nvdla_sim.graph.ops.interp import Interp
 from nvdla_sim.graph.ops.lrn import LRN
 from nvdla_sim.graph.ops.permute import Permute
 from nvdla_sim.graph.ops.pooling import Pooling
+from nvdla_sim.graph.ops.power import Power
 from nvdla_sim.graph.ops.reshape import Reshape
 from nvdla_sim.graph.ops.scale import Scale
 from nvdla_sim.graph.ops.softmax import Softmax
 from nvdla_sim.graph.ops.upsample import Upsample
+from nvdla_sim.hw.config import CONFIGS
 from tests.shared import golden_paths
 
 SMALL: Shape = (8, 64, 64)
+
+
+def with_numbers(graph: Graph) -> Graph:
+    """The graph with random parameters."""
+    rng = np.random.default_rng(0)
+    for node in graph.nodes:
+        shapes = node.op.param_shapes([graph.tensors[name].shape for name in node.inputs])
+        node.params |= {name: rng.normal(0, 0.1, shape).astype(np.float32) for name, shape in shapes.items()}
+    return graph
+
+
+def table(graph: Graph) -> Table:
+    return Table(dict.fromkeys([*graph.inputs, *(node.name for node in graph.nodes)], 1.0))
 
 
 def net(*ops: Operator, shape: Shape = SMALL) -> Graph:
@@ -119,6 +137,15 @@ def test_a_rule_and_what_works_instead(rule: str) -> None:
     assert lint(nearest, "nv_large") == []
 
 
+@pytest.mark.parametrize("rule", CASES)
+def test_the_compiler_agrees(rule: str) -> None:
+    wrong, nearest = (with_numbers(graph) for graph in CASES[rule])
+    with pytest.raises(UnsupportedError) as refused:
+        compile_graph(wrong, table(wrong), "nv_large")
+    assert told(getattr(constraints, rule))[0] in str(refused.value)
+    compile_graph(nearest, table(nearest), "nv_large")
+
+
 def test_every_rule_is_tried() -> None:
     rules = {rule.__name__ for rules in (COMMON_RULES, *RULES.values()) for rule in rules}
     assert rules == set(CASES)
@@ -137,7 +164,17 @@ def test_a_layer_too_large_for_a_buffer() -> None:
     assert complaint.nearest == ("the configurations nv_medium_512, nv_medium_1024_full, nv_large, nv_full")
     assert lint(net_, "nv_large") == []
     (complaint,) = lint(net(conv(9, num_output=16), shape=(8192, 16, 16)), "nv_full")
-    assert complaint.nearest == "a smaller kernel, or a narrower input"
+    assert complaint.nearest == "fewer channels, a smaller kernel, or a narrower input"
+
+
+def test_what_a_table_decides_is_no_matter_of_the_layer() -> None:
+    graph = net(Power(scale=255.0), conv())
+    assert lint(graph, "nv_small") == []
+    graph = with_numbers(graph)
+    scales = table(graph)
+    compile_graph(graph, Table({**scales.scales, "layer0": 255.0, "layer1": 255.0}), "nv_small")
+    with pytest.raises(UnsupportedError, match=r'"layer0".*: the factor'):
+        compile_graph(graph, Table({**scales.scales, "layer0": 1e-5}), "nv_small")
 
 
 def test_options() -> None:
@@ -151,5 +188,9 @@ def test_options() -> None:
 
 @pytest.mark.parametrize("path", NETS, ids=lambda path: path.parent.name)
 def test_golden_nets(path: Path) -> None:
-    """All of them can run on the smallest configuration."""
-    assert lint(load_caffe(path, None), "nv_small") == []
+    """All of them can run on every configuration, and the compiler agrees."""
+    caffemodel, calibration = path.with_name("net.caffemodel"), path.with_name("calib.json")
+    for target in CONFIGS:
+        assert lint(load_caffe(path, None), target) == []
+        if caffemodel.exists():
+            compile_graph(load_caffe(path, caffemodel), Table.load(calibration), target)

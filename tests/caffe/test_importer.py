@@ -7,7 +7,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from nvdla_sim.caffe.importer import MAX_PROBLEMS, load_caffe
+from nvdla_sim.caffe.alternatives import INSTEAD
+from nvdla_sim.caffe.importer import MAX_BLOBS, MAX_PROBLEMS, load_caffe
+from nvdla_sim.caffe.layers import BUILDERS
 from nvdla_sim.errors import ModelError, UnsupportedError
 from tests.caffe.nets import INPUT, layer, structure, write_caffemodel, write_prototxt
 from tests.graph.cases import random_array
@@ -167,7 +169,8 @@ def test_every_problem_at_once(tmp_path):
     assert problems == [
         '  - line 3, layer "big" (Convolution): its output would have the shape 2x-23x-21: '
         "every size must be at least 1",
-        '  - line 5, layer "box" (PriorBox): this type of layer is not supported',
+        '  - line 5, layer "box" (PriorBox): this type of layer is not supported; '
+        "instead: end the net with its bottoms, and do this step on the host",
         '  - line 6, layer "word" (Relu): this type of layer is not supported; did you mean "ReLU"?',
         '  - line 7, layer "lost" (ReLU): bottom "dtaa" is not made by an input or a layer before; '
         'did you mean "data"?',
@@ -189,6 +192,7 @@ def test_only_unsupported_layers_are_another_error(tmp_path):
         structure(tmp_path, text)
     assert 'line 3, layer "a" (ArgMax)' in str(caught.value)
     assert 'line 4, layer "b" (Silence)' in str(caught.value)
+    assert "instead: the net without it" in str(caught.value)
     assert not isinstance(caught.value, ModelError)
 
 
@@ -230,7 +234,19 @@ BAD_NETS = [
     ),
     (layer("Input", name="i", bottom="", top="a b"), "it has 2 tops, but 0 shapes in input_param"),
     (layer("Data", name="d", bottom="", top=""), "it has no top"),
+    (
+        INPUT + layer("Split", top=" ".join(f"t{i}" for i in range(MAX_BLOBS + 1))),
+        f"1 bottoms and {MAX_BLOBS + 1} tops, allowed: up to {MAX_BLOBS} each",
+    ),
+    (
+        INPUT + layer("Convolution", "convolution_param { num_output: 8000000 kernel_size: 3 }"),
+        "weight would have the shape 8000000x4x3x3, more than 134217728 numbers",
+    ),
 ]
+
+
+def test_what_works_instead_is_not_a_type_that_we_have():
+    assert not INSTEAD.keys() & BUILDERS.keys()
 
 
 @pytest.mark.parametrize(("text", "message"), BAD_NETS)

@@ -111,6 +111,12 @@ def test_syntax_errors_tell_the_line(tmp_path, text, message):
         read(tmp_path, text)
 
 
+def test_a_long_line_is_not_quoted_whole(tmp_path):
+    with pytest.raises(ModelError, match="Expected identifier") as caught:
+        read(tmp_path, "[" * 100_000)
+    assert len(str(caught.value)) < 1000
+
+
 def test_a_file_that_is_not_text(tmp_path):
     path = tmp_path / "net.caffemodel"
     path.write_bytes(b"\x0a\x03net\xa2\x06\x00\xfe")

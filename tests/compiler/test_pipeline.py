@@ -31,6 +31,7 @@ from nvdla_sim.graph.ops.relu6 import ReLU6
 from nvdla_sim.graph.ops.scale import Scale
 from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.softmax import Softmax
+from nvdla_sim.graph.ops.split import Split
 from nvdla_sim.loadable.enums import MemoryFlags
 from nvdla_sim.loadable.loadable import Loadable
 
@@ -177,6 +178,17 @@ def test_an_output_that_renames_the_input_is_a_copy() -> None:
     graph.outputs = ("drop", "relu")
     loadable = compile_graph(graph, Table({"data": 1.0, "relu": 1.0}), "nv_small")
     assert [tensor.name for tensor in loadable.tensors] == ["data", "drop", "relu"]
+
+
+def test_the_copies_of_a_split_are_outputs() -> None:
+    graph = Graph("net")
+    graph.add_input("data", (3, 4, 4))
+    add(graph, "conv", Convolution(5, (1, 1)), "data")
+    graph.add("split", Split(3), ["conv"], blobs=["a", "b", "c"])
+    add(graph, "relu", ReLU(), "c")
+    graph.outputs = ("a", "b", "relu")
+    loadable = compile_graph(graph, Table({"data": 1.0, "conv": 1.0, "relu": 1.0}), "nv_small")
+    assert [tensor.name for tensor in loadable.tensors] == ["data", "a", "b", "relu"]
 
 
 def test_outputs_are_bound_in_the_order_of_the_graph() -> None:

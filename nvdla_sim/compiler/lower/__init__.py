@@ -23,6 +23,7 @@ from nvdla_sim.compiler.lower import (
     shuffle_channel,
     slice,
     softmax,
+    split,
     unary,
     upsample,
 )
@@ -58,6 +59,7 @@ from nvdla_sim.graph.ops.shuffle_channel import ShuffleChannel
 from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
+from nvdla_sim.graph.ops.split import Split
 from nvdla_sim.graph.ops.tanh import TanH
 from nvdla_sim.graph.ops.upsample import Upsample
 
@@ -91,6 +93,7 @@ LOWER: dict[type[Operator], Callable[[Step, Lowering], None]] = {
     Sigmoid: unary.lower,
     Slice: slice.lower,
     Softmax: softmax.lower,
+    Split: split.lower,
     TanH: unary.lower,
     Upsample: upsample.lower,
 }

@@ -19,9 +19,8 @@ from nvdla_sim.compiler.lower import unary
 from nvdla_sim.compiler.lower.convolve import features
 from nvdla_sim.compiler.lower.lowering import Lowering
 from nvdla_sim.compiler.program import Cdp, Converter, Lut
-from nvdla_sim.compiler.scaling import multiplier
+from nvdla_sim.compiler.scaling import ScaleError, multiplier
 from nvdla_sim.compiler.steps import Step
-from nvdla_sim.errors import UnsupportedError
 from nvdla_sim.graph.ops.lrn import LRN
 
 SQUARE = 128 * 128  # the largest of an int8 value
@@ -47,7 +46,7 @@ def lower(step: Step, to: Lowering) -> None:
     most = op.local_size * SQUARE
     peak = float(function(np.array([0.0, most])).max())
     if not 0 < peak < np.inf:
-        raise UnsupportedError(
+        raise ScaleError(
             f'layer "{node.name}": k {op.k:g} and beta {op.beta:g} make a factor of {peak:g} for the input '
             f"scale {float(source.scale):g}, which no table holds"
         )

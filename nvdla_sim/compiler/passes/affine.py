@@ -50,10 +50,11 @@ def join_affine(graph: Graph, images: Collection[str]) -> Graph:
     """
     nodes: list[Node] = []
     makers: dict[str, int] = {}  # tensor -> position in nodes
+    readers = graph.readers()
     for node in graph.nodes:
         actions = _actions(node, graph)
         source = node.inputs[0] if node.inputs else ""
-        alone = len(graph.consumers(source)) == 1 and source not in graph.outputs
+        alone = len(readers.get(source, ())) == 1 and source not in graph.outputs
         if actions and alone and source in makers:
             producer = nodes[makers[source]]
             if isinstance(producer.op, Convolution | InnerProduct | Deconvolution):
