@@ -16,6 +16,8 @@ from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
 from nvdla_sim.graph.ops.relu6 import ReLU6
 from nvdla_sim.graph.ops.scale import Scale
+from nvdla_sim.graph.ops.sigmoid import Sigmoid
+from nvdla_sim.graph.ops.tanh import TanH
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ def is_plain_relu(node: Node) -> bool:
 
 
 def _is_activation(node: Node) -> bool:
-    return isinstance(node.op, ReLU | PReLU | ReLU6) or (isinstance(node.op, Clip) and node.op.low == 0)
+    return isinstance(node.op, ReLU | PReLU | ReLU6 | Sigmoid | TanH) or (
+        isinstance(node.op, Clip) and node.op.low == 0
+    )
 
 
 def _is_fusible_sum(node: Node, head: Node, made: Collection[str]) -> bool:
