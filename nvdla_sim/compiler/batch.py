@@ -8,10 +8,9 @@ Source: compiler-facts sections 6.4 (batch) and 6.10 (pools), 3.4 of hardware-fa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from nvdla_sim.compiler.program import Buffer, Conv, Cube, IntArray, Op, Post, Program, Role, Sdp, Stage, Unit
+from nvdla_sim.compiler.program import Buffer, Conv, Cube, Op, Program, Role, Sdp, Unit
 from nvdla_sim.errors import UnsupportedError
 from nvdla_sim.hw.config import Config
 from nvdla_sim.loadable.lists import MAX_OPERATIONS
@@ -39,7 +38,7 @@ def for_images(program: Program, batch: int, pool_size: int, config: Config) -> 
 
         op = replace(op, src=place(op.src), dst=place(op.dst))
         if isinstance(op, Sdp):
-            return replace(op, post=_with_cubes(op.post, place))
+            return replace(op, post=op.post.moved(place))
         if isinstance(op, Conv) and op.weights.size <= op.weight_banks * config.bank_bytes:
             return replace(
                 op,
@@ -51,16 +50,6 @@ def for_images(program: Program, batch: int, pool_size: int, config: Config) -> 
     return [
         tuple(tuple(of_image(op, image) for op in unit) for image in range(batch)) for unit in program.units
     ]
-
-
-def _with_cubes(post: Post, place: Callable[[Cube], Cube]) -> Post:
-    def moved(operand: int | IntArray | Cube | None) -> int | IntArray | Cube | None:
-        return place(operand) if isinstance(operand, Cube) else operand
-
-    def stage(stage: Stage | None) -> Stage | None:
-        return stage and replace(stage, alu=moved(stage.alu), mul=moved(stage.mul))
-
-    return replace(post, x1=stage(post.x1), x2=stage(post.x2))
 
 
 def _check(program: Program, batch: int, pool_size: int) -> None:

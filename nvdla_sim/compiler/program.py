@@ -191,6 +191,14 @@ class Post:
 
         return self._each(lambda stage: replace(stage, alu=spread(stage.alu), mul=spread(stage.mul)))
 
+    def moved(self, place: Callable[[Cube], Cube]) -> Post:
+        """The same work with the cubes that another operation wrote in other places."""
+
+        def put(operand: int | IntArray | Cube | None) -> int | IntArray | Cube | None:
+            return place(operand) if isinstance(operand, Cube) else operand
+
+        return self._each(lambda stage: replace(stage, alu=put(stage.alu), mul=put(stage.mul)))
+
     @property
     def cubes(self) -> list[Cube]:
         """Operands in memory that another operation wrote."""

@@ -51,6 +51,8 @@ def branches(net: Net) -> None:
         Pooling("MAX", (3, 3), (1, 1), (1, 1)), net.add(Pooling("MAX", (3, 3), (1, 1), (1, 1)), data)
     )
     sums = net.add(Eltwise("SUM"), net.add(Convolution(12, (1, 1)), right), left)
+    third = net.add(Convolution(12, (1, 1)), data)
+    sums = net.add(Eltwise("SUM"), left, sums, third)  # one operation where the SDP has its stage Y
     product = net.add(Eltwise("PROD"), net.add(Eltwise("MAX"), sums, left), sums)
     joined = net.add(Concat(), product, net.add(Convolution(5, (1, 1)), data), right)
     net.add(Convolution(7, (2, 2)), joined)
