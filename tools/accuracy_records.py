@@ -9,6 +9,7 @@ from typing import Any
 
 from nvdla_sim.files import write_atomically
 
+ZOO = "zoo/"  # what the names of the zoo's nets begin with
 BELOW_IDEAL = 0.002  # how much a cosine may be below the ideal run's
 BELOW_REAL = 0.001  # and below the real compiler's
 LARGER = 1.1, 8192  # how much a loadable may be larger than the real compiler's: factor, and bytes
@@ -16,11 +17,15 @@ LARGER = 1.1, 8192  # how much a loadable may be larger than the real compiler's
 
 @dataclass(frozen=True)
 class Record:
-    """One measurement (``tools.accuracy_measure``); None: unknown. ``refused``: why it cannot be compiled."""
+    """One measurement (``tools.accuracy_measure``) over so many ``inputs``; None: unknown.
+
+    ``real``: the cosine of the real compiler's output. ``refused``: why it cannot be compiled.
+    """
 
     net: str
     target: str
     mode: str
+    inputs: int | None = None
     chip: float | None = None
     ideal: float | None = None
     own: float | None = None
@@ -50,7 +55,7 @@ class Record:
 
 
 _FIELDS = fields(Record)
-_WHOLE = {"size", "real_size"}
+_WHOLE = {"inputs", "size", "real_size"}
 _DIGITS = {"chip": 5, "ideal": 5, "own": 5, "output": 5, "real": 4, "seconds": 2}
 
 
