@@ -27,7 +27,7 @@ def wrap(value: Int, bits: int) -> Int:
 
 
 def round_shift(value: Int, shift: Int) -> Int:
-    """``value / 2^shift`` to nearest, ties away from zero. ``shift`` >= 0, any size; |value| <= 2^62.
+    """``value / 2^shift`` to nearest, ties away from zero. ``shift`` >= 0, any size; |value| < 2^63.
 
     v >= 0: (v + 2^(s-1)) >> s; v < 0: the mirror image. s = 0 is the identity. From s = 64 on the result
     of every value in range is 0.
@@ -46,14 +46,11 @@ def round_shift_saturate(value: Int, shift: Int, bits: int) -> Int:
 
 
 def left_shift_saturate(value: Int, shift: Int, bits: int) -> Int:
-    """``saturate(value * 2^shift, bits)`` as if exact: nothing wraps before the clamp. |value| < 2^31."""
-    limit = np.int64(1) << np.int64(bits - 1)
+    """``saturate(value * 2^shift, bits)`` as if exact: nothing wraps before the clamp. ``bits`` <= 32."""
     value = np.asarray(value, np.int64)
     shift = np.asarray(shift, np.int64)
-    # a value that stays in range after the shift is below limit / 2^shift; all others clamp to the rail
-    small = np.minimum(shift, bits)
-    shifted = np.clip(value, -limit, limit) << small
-    return saturate(shifted, bits)
+    # what is at a rail stays there, and a shift by ``bits`` brings all but 0 to one
+    return saturate(saturate(value, bits) << np.minimum(shift, bits), bits)
 
 
 def signed_shift_saturate(value: Int, shift: Int, bits: int) -> Int:

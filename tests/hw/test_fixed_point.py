@@ -30,21 +30,21 @@ def test_round_shift_literally(value: int, shift: int, result: int) -> None:
     assert fixed_point.round_shift(value, shift) == result
 
 
-@given(exact.signed(63), st.integers(0, 70))
-def test_round_shift(value: int, shift: int) -> None:
-    assert fixed_point.round_shift(value, shift) == exact.nearest(value, shift)
+@given(exact.right_shifts())
+def test_round_shift(case: tuple[int, int]) -> None:
+    assert fixed_point.round_shift(*case) == exact.nearest(*case)
 
 
-@given(exact.signed(32), st.integers(-40, 40), st.sampled_from([8, 9, 16, 17, 32]))
+@given(exact.int64s, st.integers(-70, 70), st.sampled_from([8, 9, 16, 17, 32]))
 def test_signed_shift_saturate(value: int, shift: int, bits: int) -> None:
     assert fixed_point.signed_shift_saturate(value, shift, bits) == exact.saturate(
         exact.nearest(value, shift), bits
     )
 
 
-@given(exact.signed(16), st.integers(0, 63))
-def test_left_shift_saturate_does_not_wrap(value: int, shift: int) -> None:
-    assert fixed_point.left_shift_saturate(value, shift, 32) == exact.saturate(value << shift, 32)
+@given(exact.int64s, st.integers(0, 70), st.sampled_from([8, 17, 32]))
+def test_left_shift_saturate_does_not_wrap(value: int, shift: int, bits: int) -> None:
+    assert fixed_point.left_shift_saturate(value, shift, bits) == exact.saturate(value << shift, bits)
 
 
 @given(exact.signed(64), st.integers(1, 64))

@@ -24,12 +24,14 @@ def wrap(value: Int, bits: Int) -> Int:
 
 @part
 def round_shift(value: Int, shift: Int) -> Int:
-    """|value| < 2^62. Ties away from zero: for negative values floor((v + half - 1) / 2^s)."""
+    """|value| < 2^63. The sum of magnitude and half is unsigned: it may need the 64th bit."""
     if shift == 0:
         return value
-    if shift > 62:
+    if shift > 63:
         return np.int64(0)
-    return (value + (np.int64(1) << (shift - 1)) - (value < 0)) >> shift
+    half = np.uint64(1) << np.uint64(shift - 1)
+    rounded = np.int64((np.uint64(abs(value)) + half) >> np.uint64(shift))
+    return -rounded if value < 0 else rounded
 
 
 @part
@@ -39,9 +41,8 @@ def round_shift_saturate(value: Int, shift: Int, bits: Int) -> Int:
 
 @part
 def left_shift_saturate(value: Int, shift: Int, bits: Int) -> Int:
-    """|value| < 2^31."""
-    limit = np.int64(1) << (bits - 1)
-    return saturate(max(min(value, limit), -limit) << min(shift, bits), bits)
+    """``bits`` <= 32."""
+    return saturate(saturate(value, bits) << min(shift, bits), bits)
 
 
 @part

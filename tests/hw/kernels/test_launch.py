@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nvdla_sim.errors import ProgramError
 from nvdla_sim.hw.config import CONFIGS
@@ -18,6 +20,8 @@ from nvdla_sim.hw.launch import Launch
 from nvdla_sim.hw.sdp import AluOp, Converter, OperandMemory, SdpLayer, XStage
 from tests.hw.kernels.launches import (
     Bench,
+    Drawn,
+    Random,
     Size,
     compare,
     ports_of,
@@ -43,27 +47,27 @@ SIZES = (
 )
 
 
-@pytest.fixture(params=ISAS)
+@pytest.fixture(params=ISAS, scope="module")
 def isa(request: pytest.FixtureRequest) -> Isa:
     return isa_named(request.param)
 
 
 @pytest.mark.parametrize("pixels", [False, True], ids=["cube", "pixels"])
 @pytest.mark.parametrize("config", ATOMS)
-def test_convolutions(config: str, pixels: bool, isa: Isa) -> None:
-    chip = CONFIGS[config]
-    for seed in range(40):
-        random = np.random.default_rng(seed)
-        bench = Bench(random)
-        conv = random_conv(random, chip, bench, pixels)
-        size = (conv.kernels, conv.out_height, conv.out_width)
-        sdp = random_sdp(random, chip, bench, size, flying=True, simple=seed % 4 != 0)
-        compare(chip, Launch(conv=conv, sdp=sdp), bench, isa)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_convolutions(config: str, pixels: bool, isa: Isa, data: st.DataObject) -> None:
+    chip, random = CONFIGS[config], Drawn(data)
+    bench = Bench(random)
+    conv = random_conv(random, chip, bench, pixels)
+    size = (conv.kernels, conv.out_height, conv.out_width)
+    sdp = random_sdp(random, chip, bench, size, flying=True, simple=random.integers(0, 4) != 0)
+    compare(chip, Launch(conv=conv, sdp=sdp), bench, isa)
 
 
-def random_size(random: np.random.Generator, atom: int) -> Size:
+def random_size(random: Random, atom: int) -> Size:
     if random.integers(0, 3) == 0:
-        return SIZES[random.integers(0, len(SIZES))]
+        return SIZES[int(random.integers(0, len(SIZES)))]
     return (
         int(random.integers(1, 3 * atom)),
         int(random.integers(1, 12)),
@@ -73,61 +77,63 @@ def random_size(random: np.random.Generator, atom: int) -> Size:
 
 @pytest.mark.parametrize("simple", [False, True], ids=["any", "simple"])
 @pytest.mark.parametrize("config", ATOMS)
-def test_sdp_from_memory(config: str, simple: bool) -> None:
-    chip = CONFIGS[config]
-    for seed in range(80):
-        random = np.random.default_rng(seed)
-        bench = Bench(random, size=1 << 22)
-        sdp = random_sdp(random, chip, bench, random_size(random, chip.atom), flying=False, simple=simple)
-        compare(chip, Launch(sdp=sdp), bench, best_isa())
+@settings(max_examples=50)
+@given(data=st.data())
+def test_sdp_from_memory(config: str, simple: bool, data: st.DataObject) -> None:
+    chip, random = CONFIGS[config], Drawn(data)
+    bench = Bench(random, size=1 << 22)
+    sdp = random_sdp(random, chip, bench, random_size(random, chip.atom), flying=False, simple=simple)
+    compare(chip, Launch(sdp=sdp), bench, best_isa())
+
+
+@pytest.mark.parametrize("flying", [False, True], ids=["memory", "sdp"])
+@pytest.mark.parametrize("config", ATOMS)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_pooling(config: str, flying: bool, data: st.DataObject) -> None:
+    chip, random = CONFIGS[config], Drawn(data)
+    bench = Bench(random, size=1 << 22)
+    size, sdp = random_size(random, chip.atom), None
+    if flying:
+        sdp = random_sdp(random, chip, bench, size, flying=False, simple=True, to_pdp=True)
+    compare(chip, Launch(sdp=sdp, pdp=random_pdp(random, chip, bench, size, flying)), bench, best_isa())
 
 
 @pytest.mark.parametrize("config", ATOMS)
-def test_pooling(config: str) -> None:
-    chip = CONFIGS[config]
-    for seed in range(80):
-        random = np.random.default_rng(seed)
-        bench = Bench(random, size=1 << 22)
-        size = random_size(random, chip.atom)
-        if seed % 4:
-            launch = Launch(pdp=random_pdp(random, chip, bench, size, flying=False))
-        else:
-            sdp = random_sdp(random, chip, bench, size, flying=False, simple=True, to_pdp=True)
-            launch = Launch(sdp=sdp, pdp=random_pdp(random, chip, bench, size, flying=True))
-        compare(chip, launch, bench, best_isa())
+@settings(max_examples=40)
+@given(data=st.data())
+def test_normalisation(config: str, data: st.DataObject) -> None:
+    chip, random = CONFIGS[config], Drawn(data)
+    bench = Bench(random)
+    size = (int(random.integers(1, 70)), int(random.integers(1, 5)), int(random.integers(1, 9)))
+    compare(chip, Launch(cdp=random_cdp(random, chip, bench, size)), bench, best_isa())
 
 
-@pytest.mark.parametrize("config", ATOMS)
-def test_normalisation(config: str) -> None:
-    chip = CONFIGS[config]
-    for seed in range(40):
-        random = np.random.default_rng(seed)
-        bench = Bench(random)
-        size = (int(random.integers(1, 70)), int(random.integers(1, 5)), int(random.integers(1, 9)))
-        compare(chip, Launch(cdp=random_cdp(random, chip, bench, size)), bench, best_isa())
+@settings(max_examples=20)
+@given(data=st.data())
+def test_convolution_before_sdp_before_pooling(isa: Isa, data: st.DataObject) -> None:
+    chip, random = CONFIGS["nv_small"], Drawn(data)
+    bench = Bench(random)
+    conv = random_conv(random, chip, bench, pixels=False)
+    size = (conv.kernels, conv.out_height, conv.out_width)
+    simple = bool(random.integers(0, 2))
+    sdp = random_sdp(random, chip, bench, size, flying=True, simple=simple, to_pdp=True)
+    pdp = random_pdp(random, chip, bench, size, flying=True)
+    compare(chip, Launch(conv=conv, sdp=sdp, pdp=pdp), bench, isa)
 
 
-def test_convolution_before_sdp_before_pooling(isa: Isa) -> None:
-    chip = CONFIGS["nv_small"]
-    for seed in range(10):
-        random = np.random.default_rng(seed)
-        bench = Bench(random)
-        conv = random_conv(random, chip, bench, pixels=False)
-        size = (conv.kernels, conv.out_height, conv.out_width)
-        sdp = random_sdp(random, chip, bench, size, flying=True, simple=seed % 2 == 0, to_pdp=True)
-        pdp = random_pdp(random, chip, bench, size, flying=True)
-        compare(chip, Launch(conv=conv, sdp=sdp, pdp=pdp), bench, isa)
-
-
-def test_chunks_of_rows(isa: Isa, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conv_plan, "CHUNK_BYTES", 4096)
-    for seed in range(20):
-        random = np.random.default_rng(seed)
-        bench = Bench(random)
-        conv = random_conv(random, CONFIGS["nv_large"], bench, pixels=seed % 2 == 0)
-        size = (conv.kernels, conv.out_height, conv.out_width)
-        sdp = random_sdp(random, CONFIGS["nv_large"], bench, size, flying=True, simple=True)
-        compare(CONFIGS["nv_large"], Launch(conv=conv, sdp=sdp), bench, isa)
+@pytest.mark.parametrize("pixels", [False, True], ids=["cube", "pixels"])
+@settings(max_examples=20)
+@given(data=st.data())
+def test_chunks_of_rows(isa: Isa, pixels: bool, data: st.DataObject) -> None:
+    chip, random = CONFIGS["nv_large"], Drawn(data)
+    bench = Bench(random)
+    conv = random_conv(random, chip, bench, pixels)
+    size = (conv.kernels, conv.out_height, conv.out_width)
+    sdp = random_sdp(random, chip, bench, size, flying=True, simple=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conv_plan, "CHUNK_BYTES", random.choice([1, 512, 4096, 20000]))
+        compare(chip, Launch(conv=conv, sdp=sdp), bench, isa)
 
 
 def resized(conv: ConvLayer, bench: Bench, **sizes: int) -> ConvLayer:
@@ -170,15 +176,15 @@ GEOMETRIES = {
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
-def test_geometries_at_the_edges(name: str, isa: Isa) -> None:
-    chip = CONFIGS["nv_small"]
-    for seed in range(4):
-        random = np.random.default_rng(seed)
-        bench = Bench(random, size=1 << 21)
-        conv = resized(random_conv(random, chip, bench, pixels=False), bench, **GEOMETRIES[name])
-        size = (conv.kernels, conv.out_height, conv.out_width)
-        sdp = random_sdp(random, chip, bench, size, flying=True, simple=True)
-        compare(chip, Launch(conv=conv, sdp=sdp), bench, isa)
+@settings(max_examples=6)
+@given(data=st.data())
+def test_geometries_at_the_edges(name: str, isa: Isa, data: st.DataObject) -> None:
+    chip, random = CONFIGS["nv_small"], Drawn(data)
+    bench = Bench(random, size=1 << 21)
+    conv = resized(random_conv(random, chip, bench, pixels=False), bench, **GEOMETRIES[name])
+    size = (conv.kernels, conv.out_height, conv.out_width)
+    sdp = random_sdp(random, chip, bench, size, flying=True, simple=True)
+    compare(chip, Launch(conv=conv, sdp=sdp), bench, isa)
 
 
 # ---- the forms that compilers make
@@ -228,71 +234,74 @@ FORMS = (
 
 @pytest.mark.parametrize("flying", [False, True], ids=["memory", "convolution"])
 @pytest.mark.parametrize("form", FORMS)
-def test_compiled_forms_need_no_general_path(
-    form: str, flying: bool, isa: Isa, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr("nvdla_sim.hw.kernels.sdp.run_stages")
-    for seed in range(4):
-        random = np.random.default_rng(seed)
-        bench = Bench(random)
-        bench.memory = random.integers(0, 256, bench.size, np.uint8)
-        conv, size = None, random_size(random, 8)
-        if flying:
-            conv = replace(random_conv(random, CONFIGS["nv_small"], bench, pixels=False), clip_truncate=0)
-            size = (conv.kernels, conv.out_height, conv.out_width)
-        sdp = compiled_sdp(form, bench, size, flying)
-        compare(CONFIGS["nv_small"], Launch(conv=conv, sdp=sdp), bench, isa)
+@settings(max_examples=6)
+@given(data=st.data())
+def test_compiled_forms_need_no_general_path(form: str, flying: bool, isa: Isa, data: st.DataObject) -> None:
+    chip, random = CONFIGS["nv_small"], Drawn(data)
+    bench = Bench(random)
+    # off the ends: an operand of two bytes moved by 16 bits leaves room for sums, or the general path is due
+    bench.memory = random.integers(-112, 113, bench.size, np.int8).view(np.uint8)
+    conv, size = None, random_size(random, chip.atom)
+    if flying:
+        conv = replace(random_conv(random, chip, bench, pixels=False), clip_truncate=0)
+        size = (conv.kernels, conv.out_height, conv.out_width)
+    sdp = compiled_sdp(form, bench, size, flying)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr("nvdla_sim.hw.kernels.sdp.run_stages")
+        compare(chip, Launch(conv=conv, sdp=sdp), bench, isa)
 
 
 # ---- in place
 
 
 @pytest.mark.parametrize("form", ["addition", "per filter and addition", "scale and addition"])
-def test_addition_into_its_operand(form: str, isa: Isa) -> None:
-    chip = CONFIGS["nv_small"]
-    for seed in range(6):
-        random = np.random.default_rng(seed)
-        bench = Bench(random)
-        conv = replace(random_conv(random, chip, bench, pixels=False), clip_truncate=0)
-        size = (conv.kernels, conv.out_height, conv.out_width)
-        sdp = compiled_sdp(form, bench, size, flying=True)
-        operand = next(s.memory for s in (sdp.x1, sdp.x2) if s and s.memory and s.memory.per_element)
-        compare(chip, Launch(conv=conv, sdp=replace(sdp, destination=operand.surface)), bench, isa)
-        sdp = compiled_sdp("addition", bench, size, flying=False)
-        compare(chip, Launch(sdp=replace(sdp, destination=sdp.source)), bench, isa)
+@settings(max_examples=10)
+@given(data=st.data())
+def test_addition_into_its_operand(form: str, isa: Isa, data: st.DataObject) -> None:
+    chip, random = CONFIGS["nv_small"], Drawn(data)
+    bench = Bench(random)
+    conv = replace(random_conv(random, chip, bench, pixels=False), clip_truncate=0)
+    size = (conv.kernels, conv.out_height, conv.out_width)
+    sdp = compiled_sdp(form, bench, size, flying=True)
+    operand = next(s.memory for s in (sdp.x1, sdp.x2) if s and s.memory and s.memory.per_element)
+    compare(chip, Launch(conv=conv, sdp=replace(sdp, destination=operand.surface)), bench, isa)
+    sdp = compiled_sdp("addition", bench, size, flying=False)
+    compare(chip, Launch(sdp=replace(sdp, destination=sdp.source)), bench, isa)
 
 
-def test_general_stages_in_place() -> None:
-    chip = CONFIGS["nv_medium_512"]
-    for seed in range(6):
-        random = np.random.default_rng(seed)
-        bench = Bench(random)
-        sdp = random_sdp(random, chip, bench, (40, 5, 9), flying=False, simple=False)
-        compare(chip, Launch(sdp=replace(sdp, destination=sdp.source)), bench, best_isa())
+@settings(max_examples=20)
+@given(data=st.data())
+def test_general_stages_in_place(data: st.DataObject) -> None:
+    chip, random = CONFIGS["nv_medium_512"], Drawn(data)
+    bench = Bench(random)
+    sdp = random_sdp(random, chip, bench, (40, 5, 9), flying=False, simple=False)
+    compare(chip, Launch(sdp=replace(sdp, destination=sdp.source)), bench, best_isa())
 
 
-def test_normalisation_in_place() -> None:
-    chip = CONFIGS["nv_small"]
-    random = np.random.default_rng(3)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_normalisation_in_place(data: st.DataObject) -> None:
+    chip, random = CONFIGS["nv_small"], Drawn(data)
     bench = Bench(random)
     cdp = random_cdp(random, chip, bench, (21, 3, 5))
     compare(chip, Launch(cdp=replace(cdp, destination=cdp.source)), bench, best_isa())
 
 
-def test_convolution_over_its_input(isa: Isa, monkeypatch: pytest.MonkeyPatch) -> None:
+@settings(max_examples=10)
+@given(data=st.data())
+def test_convolution_over_its_input(isa: Isa, data: st.DataObject) -> None:
     """All of the input is read before the first byte is written, whatever is a chunk otherwise."""
-    monkeypatch.setattr(conv_plan, "CHUNK_BYTES", 1)
-    chip = CONFIGS["nv_small"]
-    for seed in range(6):
-        random = np.random.default_rng(seed)
-        bench = Bench(random)
-        conv = replace(random_conv(random, chip, bench, pixels=False), clip_truncate=0)
-        size = (conv.kernels, conv.out_height, conv.out_width)
-        sdp = compiled_sdp("per kernel", bench, size, flying=True)
-        assert sdp.destination is not None
-        bench.place(1 << 16)  # the output may be larger than the input
-        onto = replace(sdp.destination, address=conv.address + 40)
-        moved = replace(conv, weight_address=bench.place(conv.weight_bytes))
+    chip, random = CONFIGS["nv_small"], Drawn(data)
+    bench = Bench(random)
+    conv = replace(random_conv(random, chip, bench, pixels=False), clip_truncate=0)
+    size = (conv.kernels, conv.out_height, conv.out_width)
+    sdp = compiled_sdp("per kernel", bench, size, flying=True)
+    assert sdp.destination is not None
+    bench.place(1 << 16)  # the output may be larger than the input
+    onto = replace(sdp.destination, address=conv.address + 40)
+    moved = replace(conv, weight_address=bench.place(conv.weight_bytes))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conv_plan, "CHUNK_BYTES", 1)
         compare(chip, Launch(conv=moved, sdp=replace(sdp, destination=onto)), bench, isa)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numba import njit
 
 from nvdla_sim.hw.fixed_point import round_shift, round_shift_saturate, saturate
@@ -13,6 +15,7 @@ from nvdla_sim.hw.kernels._memory import address_of, aligned
 from nvdla_sim.hw.kernels.fold import FAR, Segment
 from nvdla_sim.hw.kernels.microkernel import GROUP
 from nvdla_sim.hw.kernels.requant import TABLE, Form, requantise, table
+from tests.hw import exact
 
 
 @njit
@@ -77,11 +80,13 @@ def test_channels_have_their_own_numbers() -> None:
     assert np.array_equal(got, expected)
 
 
-@pytest.mark.parametrize("second", [(1 << 14, 14), (21001, 3), (-32768, 63), (1, 0), (-3, 1)])
-@pytest.mark.parametrize("first", [(1 << 14, 14), (32767, 0), (-32768, 24), (21001, 63)])
-def test_two_multiplications(first: tuple[int, int], second: tuple[int, int]) -> None:
-    random = np.random.default_rng(7)
+SCALES = st.tuples(exact.signed(16), st.integers(0, 63))  # multiplier and shift
+
+
+@given(SCALES, SCALES, st.integers(0, (1 << 32) - 1))
+def test_two_multiplications(first: tuple[int, int], second: tuple[int, int], seed: int) -> None:
     values = interesting(*first)
+    random = np.random.default_rng(seed)
     points = random.choice(np.array([0, 77, -(1 << 31), (1 << 31) - 1]), values.shape).astype(np.int32)
     for low, high, start in ((-FAR, FAR, 0), (0, FAR, 5), (-(1 << 31), (1 << 31) - 1, -(1 << 31))):
         form, got = applied(

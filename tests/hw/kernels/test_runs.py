@@ -1,26 +1,17 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nvdla_sim.hw.kernels.runs import place_runs
 
 
-@pytest.mark.parametrize("pixels", [1, 7])
-@pytest.mark.parametrize(
-    ("height", "width", "chunk", "pitch"),
-    [
-        (1, 1, 1, 1),
-        (5, 3, 5, 4),
-        (5, 3, 2, 3),
-        (4, 7, 4, 9),
-        (3, 16, 2, 18),
-        (6, 8, 6, 8),
-        (2, 15, 1, 40),
-        (9, 2, 4, 31),
-    ],
+@given(
+    st.integers(1, 9), st.integers(1, 20), st.integers(1, 9), st.integers(0, 30), st.sampled_from([1, 2, 7])
 )
-def test_every_pixel_is_written_once(height: int, width: int, chunk: int, pitch: int, pixels: int) -> None:
+def test_every_pixel_is_written_once(height: int, width: int, chunk: int, gap: int, pixels: int) -> None:
+    chunk, pitch = min(chunk, height), width + gap
     runs = place_runs(height, width, chunk, pitch, pixels)
     assert runs.y.size == runs.x.size == runs.skip.size == runs.start.size * pixels
     written = [(int(y), int(x)) for y, x, skip in zip(runs.y, runs.x, runs.skip, strict=True) if not skip]
