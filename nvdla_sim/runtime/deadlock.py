@@ -60,7 +60,7 @@ def _line(task: DlaTask, operation: Operation, happened: Collection[tuple[int, O
         )
     counted = int(task.dep_graph[index]["dependency_count"])
     if counted != len(edges):
-        return f"{operation} counts {counted} dependencies, but {len(edges)} edges lead to it"
+        return f"{operation}: dependency_count = {counted}; edges that lead to it: {len(edges)}"
     waits = [
         f"{read_operation(task, giver)} to {_EVENTS[edge.event]}"
         for giver, edge in edges

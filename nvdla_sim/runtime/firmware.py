@@ -130,7 +130,11 @@ class Firmware:
             if network[name] != value
         ]
         if problems:
-            raise UnsupportedError(listed(f"{self._name}: regions of interest and statistics:", problems))
+            headline = (
+                f"{self._name}: regions of interest and statistics are not supported (compile without them, "
+                "a loadable for each region; NVIDIA's compiler never asks for them):"
+            )
+            raise UnsupportedError(listed(headline, problems))
 
     # --- taking, programming, enabling ---
 

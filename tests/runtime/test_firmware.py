@@ -51,7 +51,7 @@ def test_a_dependency_too_many_is_explained() -> None:
     change_node(loadable, 0, dependency_count=2)
     text = message(loadable, "nv_small")
     assert "task 0: never ends: " in text
-    assert "operation 0 (CONV) counts 2 dependencies, but 1 edges lead to it" in text
+    assert "operation 0 (CONV): dependency_count = 2; edges that lead to it: 1" in text
     assert "the chip: SDP group 0 is enabled and waits for" in text
 
 
@@ -103,6 +103,7 @@ def test_long_lists_are_cut() -> None:
     ("fields", "text"),
     [
         ({"num_rois": 2}, "num_rois = 2: only 1 is supported"),
+        ({"num_rois": 2}, "compile without them, a loadable for each region"),
         ({"dynamic_roi": 1}, "dynamic_roi = 1: only 0"),
         ({"roi_array": 1}, "roi_array = 1: only -1"),
         ({"stat_list": 3}, "stat_list = 3: only -1"),

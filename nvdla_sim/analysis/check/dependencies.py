@@ -36,10 +36,8 @@ def problems(task: DlaTask) -> Iterator[str]:
             )
     edges = _references(consumers) + _references(parents)
     for i in np.flatnonzero(graph["dependency_count"] != edges).tolist():
-        yield (
-            f"{_name(task, i)}: dependency_count = {graph['dependency_count'][i]}, but {edges[i]} edges lead "
-            "to it"
-        )
+        counted = graph["dependency_count"][i]
+        yield f"{_name(task, i)}: dependency_count = {counted}; edges that lead to it: {edges[i]}"
     yield from _chains(task)
 
 

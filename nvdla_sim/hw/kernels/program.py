@@ -36,7 +36,8 @@ def prepare_program(
 ) -> list[Run]:
     """The launches of a whole program, to be run in this order any number of times.
 
-    Each time begins as after a reset: with nothing in the convolution buffer.
+    Each time begins as after a reset: with nothing in the convolution buffer. ``ports`` must not grow
+    (``grow_limit`` 0): growing moves the memory that is bound here.
     ``volatile``: memory that others write between or during runs (network inputs and outputs). Weights and
     channel operands that neither these nor the launches write are packed now, the others at each run, and so
     is what goes beyond ``MAX_KEPT``.

@@ -155,11 +155,11 @@ def test_the_unchanged_one_is_right() -> None:
 ERRORS: dict[str, tuple[Callable[[Loadable], None], str]] = {
     "counts too few": (
         lambda it: change_node(it, 3, dependency_count=1),
-        "operation 3 (CONV): dependency_count = 1, but 3 edges lead to it",
+        "operation 3 (CONV): dependency_count = 1; edges that lead to it: 3",
     ),
     "counts too many": (
         lambda it: change_node(it, 0, dependency_count=2),
-        "operation 0 (CONV): dependency_count = 2, but 1 edges lead to it",
+        "operation 0 (CONV): dependency_count = 2; edges that lead to it: 1",
     ),
     "wrong slot": (
         lambda it: change_node(it, 2, consumers__5__index=3, consumers__5__event=1),
