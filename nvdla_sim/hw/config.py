@@ -13,7 +13,11 @@ from nvdla_sim.errors import one_of
 
 @dataclass(frozen=True)
 class Config:
-    """One hardware configuration. Sizes are bytes unless the name says otherwise."""
+    """One hardware configuration. Sizes are bytes unless the name says otherwise.
+
+    As in the chip's model all of them have SDP's stage Y and the second memory port; the RTL of nv_small,
+    nv_small_256 and nv_medium_512 has neither.
+    """
 
     name: str
     atomic_c: int  # int8 input channels that one MAC step takes
@@ -22,8 +26,6 @@ class Config:
     cbuf_banks: int
     cbuf_entry: int  # bytes of one convolution buffer entry
     cbuf_entries: int  # entries of one bank
-    sdp_ew: bool  # the SDP's third stage Y with its table
-    cvsram: bool  # a second memory port
     rubik: bool = False
     bdma: bool = False
     winograd: bool = False
@@ -45,14 +47,14 @@ class Config:
 CONFIGS: dict[str, Config] = {
     config.name: config
     for config in (
-        Config("nv_small", 8, 8, 8, 32, 8, 512, sdp_ew=False, cvsram=False),
-        Config("nv_small_256", 32, 8, 8, 32, 32, 128, sdp_ew=False, cvsram=False),
-        Config("nv_small_256_full", 32, 8, 8, 32, 32, 128, sdp_ew=True, cvsram=True),
-        Config("nv_medium_512", 32, 16, 16, 32, 32, 512, sdp_ew=False, cvsram=False),
-        Config("nv_medium_1024_full", 32, 32, 32, 32, 32, 512, sdp_ew=True, cvsram=True),
-        Config("nv_large", 64, 32, 32, 16, 64, 512, sdp_ew=True, cvsram=True),
+        Config("nv_small", 8, 8, 8, 32, 8, 512),
+        Config("nv_small_256", 32, 8, 8, 32, 32, 128),
+        Config("nv_small_256_full", 32, 8, 8, 32, 32, 128),
+        Config("nv_medium_512", 32, 16, 16, 32, 32, 512),
+        Config("nv_medium_1024_full", 32, 32, 32, 32, 32, 512),
+        Config("nv_large", 64, 32, 32, 16, 64, 512),
         Config(
-            "nv_full", 64, 32, 32, 16, 128, 256, sdp_ew=True, cvsram=True,
+            "nv_full", 64, 32, 32, 16, 128, 256,
             rubik=True, bdma=True, winograd=True, compression=True, max_batch=32,
             register_family="v1", int16=True, fp16=True,
         ),
