@@ -4,8 +4,9 @@
     python tools/trace.py --goldens DIR [--match PATTERN]      golden programs, DIR/*.npz
     python tools/trace.py TRACE.cfg ... --target CONFIG        NVDLA's own text traces
 
-print each case that fails with what is wrong first, and close with "N passed, M failed". fp16 programs must
-be refused; they are counted on a line of their own.
+print each case that fails with what is wrong first, and close with "N passed, M failed" (exit code 1 where
+any failed, 2 where one cannot be read). fp16 programs must be refused; they are counted on a line of their
+own.
 
     python tools/trace.py --export LOADABLE IMAGE -o DIR [--target CONFIG]
 
@@ -60,15 +61,24 @@ def goldens(folder: Path, match: str, engine: Engine) -> Iterator[tuple[str, lis
 
 
 def texts(paths: list[Path], target: str, engine: Engine) -> Iterator[tuple[str, list[str]]]:
-    """Name and problems of each text trace."""
-    from nvdla_sim.errors import NvdlaError
+    """Name and problems of each text trace; ``OptionError`` before the first if any cannot be read."""
+    from nvdla_sim.errors import NvdlaError, OptionError, ProgramError, listed
     from nvdla_sim.hw.config import config_named
+    from tools.trace_format import read_trace
     from tools.trace_player import play_trace
 
     config = config_named(target)
+    traces, unreadable = [], []
     for path in paths:
         try:
-            yield str(path), play_trace(path, config, engine)
+            traces.append((path, read_trace(path)))
+        except ProgramError as problem:
+            unreadable.append(str(problem))
+    if unreadable:
+        raise OptionError(listed("these traces cannot be read, so none is played:", unreadable))
+    for path, commands in traces:
+        try:
+            yield str(path), play_trace(path, config, engine, commands)
         except NvdlaError as problem:
             yield str(path), [str(problem)]
 

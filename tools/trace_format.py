@@ -182,6 +182,8 @@ def _payload(text: str) -> bytes:
 def _lines(path: Path, limit: int) -> Iterator[tuple[int, str]]:
     """The numbered lines of a text of at most ``limit`` bytes."""
     try:
+        if path.is_char_device():
+            raise ProgramError(f"{path}: a device, which may never end; a file is needed")
         with path.open(encoding="ascii", errors="replace") as file:
             size = os.fstat(file.fileno()).st_size
             if size > limit:

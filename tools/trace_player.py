@@ -37,13 +37,15 @@ COMMAND_SECONDS, BYTE_SECONDS, TEXT_SECONDS = 1e-4, 1e-8, 2e-7
 ANY = "any"  # an intr_notify without a name
 
 
-def play_trace(path: Path, config: Config, engine: Engine) -> list[str]:
-    """What the trace's checks found wrong, empty if nothing.
+def play_trace(
+    path: Path, config: Config, engine: Engine, commands: list[Command] | None = None
+) -> list[str]:
+    """What the trace's checks found wrong, empty if nothing. ``commands``: those of ``path``, where read.
 
     ``NvdlaError`` with file and line for a trace that cannot be read, is refused, or would wait forever.
     """
     player = _Player(path, config, engine)
-    for command in read_trace(path):
+    for command in read_trace(path) if commands is None else commands:
         player.take(command)
     player.play()
     return player.problems

@@ -36,15 +36,32 @@ def test_text_traces_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[s
     good, wrong = tmp_path / "good.cfg", tmp_path / "wrong.cfg"
     good.write_text("reg_read_check(NVDLA_GLB.S_INTR_MASK_0, 0);\n")
     wrong.write_text("reg_read_check(NVDLA_GLB.S_INTR_MASK_0, 1);\n")
-    missing = tmp_path / "missing.cfg"
-    assert main([*map(str, (good, wrong, missing)), "--target", "nv_large"]) == 1
-    assert capsys.readouterr().out.splitlines() == [
+    waiting = tmp_path / "waiting.cfg"
+    waiting.write_text("sync_wait(NVDLA_SDP, never);\n")
+    assert main([*map(str, (good, wrong, waiting)), "--target", "nv_large"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == [
         str(wrong),
         "    line 1: reg_read_check: GLB.S_INTR_MASK reads 0x0, expected is 0x1",
-        str(missing),
-        f"    {missing}: No such file or directory",
-        "1 passed, 2 failed",
+        str(waiting),
     ]
+    assert lines[-1] == "1 passed, 2 failed"
+
+
+def test_traces_that_cannot_be_read_are_told_before_any_is_played(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    good, binary, missing = tmp_path / "good.cfg", tmp_path / "binary.cfg", tmp_path / "missing.cfg"
+    good.write_text("reg_read_check(NVDLA_GLB.S_INTR_MASK_0, 0);\n")
+    binary.write_bytes(bytes(range(256)))
+    paths = (good, binary, missing, tmp_path, Path("/dev/zero"))
+    assert main([*map(str, paths), "--target", "nv_large"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"{binary}:1: " in told.err
+    assert f"{missing}: No such file or directory" in told.err
+    assert f"{tmp_path}: Is a directory" in told.err
+    assert "/dev/zero: a device, which may never end" in told.err
 
 
 @pytest.mark.parametrize(
