@@ -91,6 +91,11 @@ def layer_params(
         for blob, (name, shape) in fitting
         if _sizes(blob.shape) != _sizes(shape)
     ]
+    problems += [
+        f"{name} in the caffemodel holds numbers that are not finite"
+        for blob, (name, _) in fitting
+        if not np.isfinite(blob.values).all()
+    ]
     if problems:
         raise ModelError("; ".join(problems))
     arrays = {name: blob.values.reshape(shape) for blob, (name, shape) in fitting}

@@ -160,6 +160,15 @@ def test_every_misfit_is_told():
         layer_params(op, [stored(4, 8, 3, 3), stored(8)], [(4, 9, 9)], transposed=False)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused(value):
+    weight, bias = random_array(1, 8, 4, 3, 3), random_array(2, 8)
+    bias[3] = value
+    blobs = [StoredBlob(array.reshape(-1), array.shape) for array in (weight, bias)]
+    with pytest.raises(ModelError, match=r"^bias in the caffemodel holds numbers that are not finite$"):
+        layer_params(Convolution(8, (3, 3)), blobs, [(4, 6, 6)], transposed=False)
+
+
 def test_batch_norm_statistics_are_divided_by_the_factor():
     mean, variance = stored(3, seed=1), StoredBlob(np.array([1, 2, 3], np.float32), (3,))
     blobs = [mean, variance, StoredBlob(np.array([4], np.float32), (1,))]

@@ -68,7 +68,8 @@ def lower(step: Step, to: Lowering) -> None:
     if isinstance(node.op, Eltwise):
         eltwise.lower(step, to)
         return
-    if isinstance(node.op, Sigmoid | TanH) or (isinstance(node.op, Clip) and node.op.low != 0):
+    leaky = isinstance(node.op, ReLU) and node.op.negative_slope != 0
+    if leaky or isinstance(node.op, Sigmoid | TanH) or (isinstance(node.op, Clip) and node.op.low != 0):
         unary.lower(step, to)
         return
     source = features_for(to, node.inputs[0], step.output)

@@ -16,12 +16,13 @@ from nvdla_sim.graph.ops.exp import Exp
 from nvdla_sim.graph.ops.inner_product import InnerProduct
 from nvdla_sim.graph.ops.log import Log
 from nvdla_sim.graph.ops.power import Power
+from nvdla_sim.graph.ops.relu import ReLU
 from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.tanh import TanH
 from tests.compiler.decoded import operations
 from tests.compiler.ideal import MODES, TARGETS, Net, run
 
-FUNCTIONS = [Sigmoid(), TanH(), ELU(0.7), AbsVal(), Exp(), Clip(-1.0, 2.0), Power(2.0, 0.5, -0.3)]
+FUNCTIONS = [Sigmoid(), TanH(), ELU(0.7), AbsVal(), Exp(), Clip(-1.0, 2.0), Power(2.0, 0.5, -0.3), ReLU(0.3)]
 
 
 @pytest.mark.parametrize("target", TARGETS)
