@@ -3,14 +3,16 @@
 Numba's own cache does not see an edit in another file than the function's, and writes beside the source. Here
 the cache is a directory per user whose name carries a hash of all kernel sources, the versions of the
 compiler and the CPU it compiles for; where no directory can be written the kernels are compiled in each
-process.
+process. Those that were used last are kept, for the environments and machines that share a home.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,11 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from numba.core.registry import cpu_target
 
 from nvdla_sim.hw.kernels._record import Arguments
+
+KEPT = 8  # cache directories in one place
+
+_DIRECTORY = re.compile(r"kernels-[0-9a-f]{16}")
+_FILE = re.compile(r"\.probe-\d+|.*\.nb[ci](\.tmp\..*)?")
 
 part = numba.njit(nogil=True, error_model="numpy")
 """A function that kernels call: compiled once for all of them."""
@@ -72,13 +79,37 @@ def _cache_directory() -> Path | None:
         digest.update(source.read_bytes())
     directory = Path(root) / f"kernels-{digest.hexdigest()[:16]}"
     try:
+        new = not directory.exists()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        probe = directory / f".probe-{os.getpid()}"
+        probe = directory / f".probe-{os.getpid()}"  # the directory's time tells when it was last used
         probe.touch()
         probe.unlink()
     except OSError:
         return None
+    if new:
+        _drop_oldest(directory.parent)
     return directory
+
+
+def _drop_oldest(root: Path) -> None:
+    """Remove all but the ``KEPT`` caches that were used last; only what has our names, file by file.
+
+    A process that uses one of those compiles anew what it has not loaded yet. Others may do the same here.
+    """
+    ours = []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(root):
+            with contextlib.suppress(OSError):
+                if _DIRECTORY.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                    ours.append((entry.stat().st_mtime_ns, entry.path))
+    for _, path in sorted(ours, reverse=True)[KEPT:]:
+        with contextlib.suppress(OSError):
+            names = os.listdir(path)
+            if all(map(_FILE.fullmatch, names)):
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(os.path.join(path, name))
+                os.rmdir(path)
 
 
 class _Locator(_CacheLocator):

@@ -86,3 +86,53 @@ def test_an_edit_in_any_source_makes_a_new_place(tmp_path: Path, monkeypatch: py
     after = directory(monkeypatch, NVDLA_SIM_CACHE_DIR=str(tmp_path / "cache"))
     assert None not in (before, after)
     assert before != after
+
+
+def caches(root: Path, count: int) -> list[Path]:
+    """Directories as the cache has them, the first one used last."""
+    made = [root / f"kernels-{number:016x}" for number in range(count)]
+    for age, path in enumerate(made):
+        path.mkdir(parents=True)
+        for name in ("x.nbi", "x.1.nbc", "x.nbi.tmp.7f", ".probe-12"):
+            (path / name).write_bytes(b"x")
+        os.utime(path, (1e9 - age, 1e9 - age))
+    return made
+
+
+def test_a_new_place_drops_those_that_were_used_longest_ago(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = caches(tmp_path, _jit.KEPT + 3)
+    new = directory(monkeypatch, NVDLA_SIM_CACHE_DIR=str(tmp_path))
+    assert {*tmp_path.iterdir()} == {new, *old[: _jit.KEPT - 1]}
+    other = tmp_path / f"kernels-{100:016x}"
+    other.mkdir()
+    assert directory(monkeypatch, NVDLA_SIM_CACHE_DIR=str(tmp_path)) == new
+    assert len([*tmp_path.iterdir()]) == _jit.KEPT + 1  # nothing was made, nothing dropped
+
+
+def test_only_what_is_ours_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = caches(tmp_path, _jit.KEPT + 4)
+    foreign, named, linked, gone = old[_jit.KEPT :]
+    (foreign / "letter.txt").write_text("mine")
+    named = named.rename(tmp_path / "kernels-of-somebody")
+    elsewhere = linked.rename(tmp_path / "elsewhere")
+    linked.symlink_to(elsewhere)
+    assert directory(monkeypatch, NVDLA_SIM_CACHE_DIR=str(tmp_path)) is not None
+    assert len([*foreign.iterdir()]) == 5
+    assert len([*named.iterdir()]) == len([*elsewhere.iterdir()]) == 4
+    assert linked.is_symlink()
+    assert not gone.exists()
+
+
+def test_somebody_else_may_drop_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = caches(tmp_path, _jit.KEPT + 2)
+    unlink = os.unlink
+
+    def twice(path: str) -> None:
+        unlink(path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", twice)
+    _jit._drop_oldest(tmp_path)
+    assert {*tmp_path.iterdir()} == {*old[: _jit.KEPT]}
