@@ -78,6 +78,8 @@ def against(folder: Path, comparison: Comparison) -> Agreement:
     """
     ours = _versions(comparison)
     theirs = dict(_read(folder, ours))
+    if not theirs:
+        raise OptionError(f"{folder}: there is no .npy file in it, nor in its folders {', '.join(ours)}")
     names = _names(comparison)
     found = {(version, names.get(name, name)): values for (version, name), values in theirs.items()}
     order = [(version, name) for version, tensors in ours.items() for name in tensors]

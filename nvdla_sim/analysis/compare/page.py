@@ -20,17 +20,27 @@ h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2r
 .facts { color: #5b6275; margin: 0; } .facts code { color: inherit; }
 .verdict { border-left: 6px solid #2a9d6f; background: #f1faf6; padding: .7rem 1rem; margin: 1.2rem 0; }
 .verdict.bad { border-color: #d1495b; background: #fdf3f4; }
+.verdict.unused { border-color: #c9cedb; background: #f6f7fa; }
 .verdict p { margin: .2rem 0; } .verdict b { font-size: 1.05rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px; white-space: nowrap; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 13px; white-space: nowrap; }
 th { text-align: right; font-weight: 600; border-bottom: 2px solid #c9cedb; padding: .25rem .6rem; }
 td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #eceef4;
   font-variant-numeric: tabular-nums; }
 th:first-child, td:first-child { text-align: left; } tr.bad td { background: #fdf3f4; }
 details { border-top: 1px solid #e3e6ee; padding: .45rem 0; } summary { cursor: pointer; }
 summary small { color: #5b6275; } .plots { display: flex; flex-wrap: wrap; gap: 1rem; }
-svg { max-width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; fill: #5b6275; }
+svg { max-width: 100%; height: auto; } .wide svg { max-width: none; }
+svg text { font: 11px system-ui, sans-serif; fill: #5b6275; }
 svg .grid { stroke: #e3e6ee; } svg .limit { stroke-dasharray: 5 3; }
 """
+
+LEGEND = (
+    "dB is the ratio of signal to noise against the float run. own: this layer alone, fed with the float "
+    "run's values; 16 bit, 8 bit and chip: with the errors of all layers before. amax: the largest |value| "
+    "of the float run; int8 amax: 127 times the scale. cosine to zero % are the chip's; sat %: values at an "
+    "end of int8."
+)
 
 
 def page(comparison: Comparison, verdict: Verdict, title: str, facts: Sequence[str]) -> str:
@@ -48,6 +58,7 @@ def page(comparison: Comparison, verdict: Verdict, title: str, facts: Sequence[s
         "<h2>Error of each layer</h2>",
         f"<div class=wide>{charts.errors(reports, [label(report) for report in reports])}</div>",
         "<h2>In numbers</h2>",
+        f"<p class=facts>{LEGEND}</p>",
         f"<div class=wide>{_table(reports, marked)}</div>",
         "<h2>Values of each layer</h2>",
         *(_details(report, comparison, report in marked) for report in reports),
@@ -59,18 +70,17 @@ def page(comparison: Comparison, verdict: Verdict, title: str, facts: Sequence[s
 def _verdict(verdict: Verdict) -> Iterable[str]:
     name, snr, cosine = verdict.output
     output = f'Output "{name}" of the chip: {snr:.1f} dB, cosine {cosine:.5f}.'
-    if not verdict.findings:
+    if verdict.first is None:
         yield "<div class=verdict><b>No layer stands out.</b>"
         weakest, own = verdict.weakest
-        yield f"<p>The weakest is {escape(weakest)} with {own:.1f} dB of its own. {escape(output)}</p></div>"
-        return
+        yield f"<p>The weakest is {escape(weakest)} with {own:.1f} dB of its own.</p></div>"
     for finding in verdict.findings:
         yield from _finding(finding)
     yield f"<p>{escape(output)}</p>"
 
 
 def _finding(finding: Finding) -> Iterable[str]:
-    yield f'<div class="verdict{" bad" if finding.used else ""}">'
+    yield f'<div class="verdict {"bad" if finding.used else "unused"}">'
     yield f"<b>{escape(finding.layer)}: {escape(finding.cause.value)}</b>"
     yield f"<p>{escape(finding.why)}</p><p>Try: {escape(finding.remedy)}</p></div>"
 

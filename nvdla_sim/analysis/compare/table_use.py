@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nvdla_sim.calib.layers import range_of
 from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.scales import needed_entries
 from nvdla_sim.errors import CalibrationError, did_you_mean, listed
@@ -21,7 +22,7 @@ class Entry:
     """A name that the net needs in its table, with the tensor whose largest |value| it holds.
 
     ``table_amax`` is the table's (127 * scale), None where it has no such entry; ``float_amax`` is that of
-    the float run.
+    the float run: of the layer's input where the layer cannot rescale (pooling) and has its input's scale.
     """
 
     name: str
@@ -36,9 +37,12 @@ def entries(graph: Graph, table: Table, tensors: Mapping[str, Array]) -> list[En
     ``tensors``: every tensor of a float run. ``CalibrationError`` when the table is another net's.
     """
     found = []
-    for tensor, name in needed_entries(graph).items():
+    names, ranges = needed_entries(graph), range_of(graph)
+    for tensor, name in names.items():
         scale = table.scales.get(name)
-        largest = float(np.abs(tensors[tensor]).max())
+        source = ranges[tensor]
+        kept = scale is not None and table.scales.get(names[source]) == scale
+        largest = float(np.abs(tensors[source if kept else tensor]).max())
         found.append(Entry(name, tensor, None if scale is None else scale * 127, largest))
     missing = [entry.name for entry in found if entry.table_amax is None]
     if len(missing) > FOREIGN * len(found):

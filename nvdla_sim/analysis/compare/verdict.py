@@ -20,8 +20,10 @@ from nvdla_sim.analysis.compare.versions import CHIP
 # (table / float run) an entry is what a calibration may have given.
 MUCH_TOO_LARGE = 5.0
 MUCH_TOO_SMALL = 1 / 2.5
+UNUSED_TOO_SMALL = 1 / 5.0  # what nothing is clipped by has to be wrong beyond doubt
 FAR_TOO_LARGE = 10.0  # this leaves a dozen levels: wrong even where the values happen to lie on them
 ALIKE = 1.6  # amaxes this near are the same: an entry that fits another layer has been exchanged with its
+UNUSUAL = 2.0  # times as far off (in octaves) as the median entry of the table
 LOSS_DB = 9.0  # so much worse than the best scale is worth a word
 ENOUGH_DB = 60.0  # better than this is as good as this
 POOR_DB = 20.0  # a tensor below this is far from its float values; good calibrations clip to 25 dB
@@ -121,7 +123,8 @@ def _entry_finding(
         return None
     factor = entry.table_amax / entry.float_amax
     other = _exchanged_with(entry, comparison)
-    if MUCH_TOO_SMALL < factor < MUCH_TOO_LARGE and other is None:
+    smallest = MUCH_TOO_SMALL if used else UNUSED_TOO_SMALL
+    if smallest < factor < MUCH_TOO_LARGE and other is None:
         return None
     harmless = report is not None and report.fit.snr_db > min(report.fit.best_db, ENOUGH_DB) - LOSS_DB
     if used and harmless and factor < FAR_TOO_LARGE:
@@ -157,20 +160,32 @@ def _whole_run_is_off(entry: Entry, factor: float, comparison: Comparison) -> bo
 
 
 def _exchanged_with(entry: Entry, comparison: Comparison) -> Entry | None:
-    """Another entry, where both are wrong and each fits the other's tensor."""
+    """Another entry, where both are wrong, and each fits the other's tensor.
 
-    def apart(table: float | None, real: float) -> float:
-        return abs(math.log(table / real)) if table and real else math.inf
+    Wrong is what differs more than the table's other entries usually do: among many that are off, some two
+    always look exchanged.
+    """
+    entries = comparison.versions.entries
+    own = _apart(entry.table_amax, entry.float_amax)
+    apart = {each.name: _apart(each.table_amax, each.float_amax) for each in entries}
 
-    if apart(entry.table_amax, entry.float_amax) < math.log(ALIKE):
-        return None
+    def both_wrong(other: Entry) -> bool:
+        rest = [apart[name] for name in apart if name not in (entry.name, other.name)]
+        usual = float(np.median(rest)) if rest else 0.0
+        return min(own, apart[other.name]) > max(math.log(ALIKE), UNUSUAL * usual)
+
     fitting = [
-        (apart(other.table_amax, entry.float_amax) + apart(entry.table_amax, other.float_amax), other)
-        for other in comparison.versions.entries
-        if other.name != entry.name and apart(other.table_amax, other.float_amax) > math.log(ALIKE)
+        (_apart(other.table_amax, entry.float_amax) + _apart(entry.table_amax, other.float_amax), other)
+        for other in entries
+        if other.name != entry.name
     ]
-    best = min(fitting, key=lambda item: item[0], default=None)
-    return best[1] if best is not None and best[0] < 2 * math.log(ALIKE) else None
+    alike = [pair for pair in fitting if pair[0] < 2 * math.log(ALIKE) and both_wrong(pair[1])]
+    return min(alike, key=lambda pair: pair[0])[1] if alike else None
+
+
+def _apart(table: float | None, real: float) -> float:
+    """How far two amaxes are from each other, as the logarithm of a factor."""
+    return abs(math.log(table / real)) if table and real else math.inf
 
 
 def _tensor_finding(report: TensorReport, comparison: Comparison) -> Finding | None:
@@ -182,7 +197,7 @@ def _scale(report: TensorReport, comparison: Comparison) -> Finding | None:
     fit = report.fit
     if fit.vanished > VANISHED and not _is_output(report, comparison):
         why = f"{100 * fit.vanished:.0f} % of its values are less than half an int8 step and become 0"
-        return Finding(label(report), Cause.COARSE, why + _inherited(report), FINER)
+        return Finding(label(report), Cause.COARSE, why + _inherited(report, comparison), FINER)
     if fit.snr_db > POOR_DB or fit.snr_db > fit.best_db - LOSS_DB:
         return None
     better = f"{fit.best_db:.1f} dB with {fit.best_scale:.4g}"
@@ -191,13 +206,16 @@ def _scale(report: TensorReport, comparison: Comparison) -> Finding | None:
         remedy = "calibrate this layer with a method that clips less (minmax, percentile)"
         return Finding(label(report), Cause.CLIPPING, why, remedy)
     why = f"one int8 step is too large for most values: {fit.snr_db:.1f} dB, {better}"
-    return Finding(label(report), Cause.COARSE, why + _inherited(report), FINER)
+    return Finding(label(report), Cause.COARSE, why + _inherited(report, comparison), FINER)
 
 
-def _inherited(report: TensorReport) -> str:
+def _inherited(report: TensorReport, comparison: Comparison) -> str:
     """Whose scale it is, if it is not the tensor's own."""
-    other = report.entry is not None and report.entry not in (report.name, *report.layers)
-    return f'; it has the scale of "{report.entry}"' if other else ""
+    if report.entry is not None and report.entry not in (report.name, *report.layers):
+        return f'; it has the scale of "{report.entry}"'
+    part, scales = comparison.versions.parts.get(report.name), comparison.versions.scales
+    kept = [name for name in part.inputs if scales[name] == report.scale] if part is not None else []
+    return "; it has the scale of its input" if kept else ""
 
 
 def _weights(report: TensorReport, comparison: Comparison) -> Finding | None:

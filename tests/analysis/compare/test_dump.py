@@ -102,6 +102,8 @@ def test_names_with_a_slash(tmp_path: Path) -> None:
 def test_what_cannot_be_compared(comparison, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="is not a folder"):
         against(tmp_path / "nowhere", comparison)
+    with pytest.raises(OptionError, match=r"there is no \.npy file in it, nor in its folders chip, float"):
+        against(tmp_path, comparison)
     np.save(tmp_path / "relu_1.npy", np.zeros(3, np.int8))
     with pytest.raises(OptionError, match='"relu_1" did you mean "relu1"'):
         against(tmp_path, comparison)

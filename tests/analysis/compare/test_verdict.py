@@ -13,6 +13,7 @@ from nvdla_sim.calib.table import Table
 from nvdla_sim.errors import CalibrationError
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.ops.convolution import Convolution
+from nvdla_sim.graph.ops.pooling import Pooling
 from tests.analysis.compare.nets import chain, compared, first_finding, true_table, with_scales
 
 USED = ("data", "relu1", "relu2", "ip")  # the entries that the compiled chain takes scales from
@@ -77,6 +78,44 @@ def test_an_entry_that_is_not_used_comes_last(net) -> None:
     broken = with_scales(table, conv1=table.scales["conv1"] * 10, ip=table.scales["ip"] / 10)
     findings = judge(compared(graph, inputs, broken)).findings
     assert [(finding.layer, finding.used) for finding in findings] == [("ip", True), ("conv1", False)]
+
+
+@pytest.mark.parametrize(("factor", "found"), [(1 / 3, False), (1 / 6, True)])
+def test_an_entry_that_is_not_used_must_be_far_off(net, factor: float, found: bool) -> None:
+    graph, inputs, table = net
+    off = with_scales(table, conv1=table.scales["conv1"] * factor)
+    assert bool(judge(compared(graph, inputs, off)).findings) == found
+
+
+def test_what_looks_exchanged_where_most_entries_are_off_is_not_called_so(net) -> None:
+    graph, inputs, table = net
+    pair = {"relu2": table.scales["ip"], "ip": table.scales["relu2"]}
+    finding = first_finding(graph, inputs, with_scales(table, **pair))
+    assert finding is not None
+    assert 'exchange the entries "relu2" and "ip"' in finding.remedy
+    off = {name: scale * 1.9 for name, scale in table.scales.items() if name not in pair}
+    findings = judge(compared(graph, inputs, with_scales(table, **off, **pair))).findings
+    assert all("exchanged" not in finding.why for finding in findings)
+
+
+def test_average_pooling_may_have_the_scale_of_its_input() -> None:
+    """Its values are far smaller, but its engine cannot rescale."""
+    random = np.random.default_rng(2)
+    graph = Graph("average")
+    graph.add_input("data", (1, 16, 16))
+    kernel = {"weight": np.eye(1, dtype=np.float32).reshape(1, 1, 1, 1), "bias": np.zeros(1, np.float32)}
+    graph.add("conv", Convolution(1, (1, 1)), ["data"], kernel)
+    graph.add("pool", Pooling("AVE", (8, 8), (8, 8)), ["conv"], {})
+    graph.outputs = ("pool",)
+    data = (random.uniform(0, 1, (1, 16, 16)) ** 8).astype(np.float32)
+    values = graph.run({"data": data[None]})
+    assert values["conv"].max() > 5 * values["pool"].max()
+    table = true_table(graph, {"data": data})
+    as_input = with_scales(table, pool=table.scales["conv"])
+    assert judge(compared(graph, {"data": data}, as_input)).findings == ()
+    finding = first_finding(graph, {"data": data}, with_scales(as_input, conv=table.scales["conv"] * 10))
+    assert finding is not None
+    assert finding.layer == "conv"
 
 
 def test_the_first_of_two_bad_layers(net) -> None:
