@@ -27,6 +27,18 @@ def read_bytes(
         raise error(f"{what} {os.fspath(path)}: {problem.strerror or problem}") from None
 
 
+def check_places(*paths: str | os.PathLike[str] | None) -> None:
+    """``NvdlaError`` before long work for files that will not be writable where they are to be."""
+    for path in paths:
+        if path is None:
+            continue
+        folder = Path(path).parent
+        if not folder.is_dir():
+            raise NvdlaError(f"cannot write {os.fspath(path)}: there is no folder {folder}")
+        if Path(path).is_dir():
+            raise NvdlaError(f"cannot write {os.fspath(path)}: it is a folder")
+
+
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a temporary file beside ``path``, then rename it: the file is there whole or not at all."""
     target = Path(path)

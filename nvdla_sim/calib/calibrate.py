@@ -21,7 +21,7 @@ from nvdla_sim.calib.methods import Method
 from nvdla_sim.calib.preprocess import Preprocess
 from nvdla_sim.calib.statistics import Statistics
 from nvdla_sim.calib.table import Table
-from nvdla_sim.errors import CalibrationError, ImageError, UnsupportedError
+from nvdla_sim.errors import CalibrationError, ImageError, UnsupportedError, listed
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.operator import Array
 
@@ -32,6 +32,7 @@ Problems = dict[int, ImageError]
 BATCH_VALUES = 1 << 21
 MAX_BATCH = 64
 SAVE_EVERY = 30.0  # seconds
+MUCH_CUT = 0.05  # a method that cuts off more of a tensor's values is worth a remark
 
 
 def single_input(graph: Graph) -> str:
@@ -139,20 +140,37 @@ def collect(
                 saved = time.monotonic()
             progress(statistics.measured + statistics.counted, 2 * statistics.images)
         if not statistics.histograms:
-            raise ImageError(f"{dataset.source}: not one of {statistics.images} images can be read")
+            raise ImageError(
+                listed(
+                    f"{dataset.source}: not one of {statistics.images} images can be read",
+                    skipped.problems.values(),
+                )
+            )
 
 
 def make_table(graph: Graph, statistics: Statistics, method: Method, source: str) -> tuple[Table, list[str]]:
-    """The table, and the layers whose values are all 0: they get the scale 1/127."""
+    """The table, and remarks on what a user may not expect of it.
+
+    Layers whose values are all 0 get the scale 1/127.
+    """
     ranges = fused_range_of(graph) if method.after_fusion else range_of(graph)
     scales: dict[str, np.float32] = {}
+    remarks = []
     for tensor in dict.fromkeys(ranges.values()):
         histogram = statistics.histograms[tensor]
         amax = 1.0 if histogram.empty else method.amax(histogram)
         scales[tensor] = np.float32(amax) / np.float32(127)
+        cut = 0.0 if histogram.empty else histogram.beyond(amax)
+        if cut > MUCH_CUT:
+            remarks.append(
+                f"{tensor}: {100 * cut:.0f} % of the values other than 0 are above amax {amax:.4g} and are "
+                f"cut off, the largest is {histogram.absmax:.4g}: does another method score better?"
+            )
     table = {name: float(scales[ranges[tensor]]) for name, tensor in entries(graph)}
     dead = [name for name, tensor in entries(graph) if statistics.histograms[ranges[tensor]].empty]
-    return Table(table, source), dead
+    if dead:
+        remarks.append(f"all values are 0, scale 1/127: {', '.join(dead)}")
+    return Table(table, source), remarks
 
 
 def _batches(start: int, stop: int, size: int) -> Iterator[range]:

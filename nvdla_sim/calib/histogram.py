@@ -6,6 +6,7 @@ published methods differ in what they leave out (landscape section 5.2).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,6 +68,11 @@ class Histogram:
         counts = self.positive + self.negative
         counts[0] += self.zeros
         return counts
+
+    def beyond(self, amax: float) -> float:
+        """The part of the values other than 0 that lies in bins above ``amax``, 0 to 1."""
+        counts = self.positive + self.negative
+        return float(counts[math.ceil(amax / self.width) :].sum() / max(1, counts.sum()))
 
     def count(self, values: Array) -> None:
         """Add float32 values of any shape, |x| <= absmax."""

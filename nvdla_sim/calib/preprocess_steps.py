@@ -197,7 +197,8 @@ class Standardise:
 def _per_channel(values: NDArray[Any], channels: int, what: str) -> NDArray[Any]:
     """As an array that spreads over CHW."""
     if values.size not in (1, channels):
-        raise OptionError(f"{values.size} {what} numbers for {channels} channels, allowed: 1 or {channels}")
+        allowed = "1" if channels == 1 else f"1 or {channels}"
+        raise OptionError(f"{values.size} {what} numbers for {channels} channels, allowed: {allowed}")
     return values.reshape(-1, 1, 1)
 
 

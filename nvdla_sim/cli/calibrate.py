@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 from nvdla_sim.cli._command import command_parser, run_command
 from nvdla_sim.cli._cores import cores, one_thread_for_products
 from nvdla_sim.cli._numbers import whole
-from nvdla_sim.cli._preprocessing import add_preprocessing, check_flags, chosen_preprocessing, formula
+from nvdla_sim.cli._preprocessing import (
+    FLAGS,
+    add_preprocessing,
+    check_flags,
+    chosen_preprocessing,
+    formula,
+)
 from nvdla_sim.errors import OptionError, one_of
 
 if TYPE_CHECKING:
@@ -22,9 +28,11 @@ if TYPE_CHECKING:
     from nvdla_sim.calib.methods import Method
     from nvdla_sim.calib.preprocess import Preprocess
     from nvdla_sim.calib.statistics import Statistics
+    from nvdla_sim.cli._score import Scorer
     from nvdla_sim.graph.graph import Graph
 
 DEFAULT_METHOD = "kl-trt"
+FIRST = "0"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--root", metavar="DIR", help="where a list's relative paths start (default: the list's folder)")
     add("--count", metavar="N", help="how many images (default: all)")
-    add("--first", metavar="N", default="0", help="the number of the first image (default: 0)")
+    add("--first", metavar="N", default=FIRST, help="the number of the first image (default: 0)")
     add("--skip-limit", metavar="N", default="10", help="unreadable images to skip by name (default: 10)")
     add("--method", metavar="WORD", default=DEFAULT_METHOD, help=f"see below (default: {DEFAULT_METHOD})")
     add("--percentile", metavar="P", help="of method percentile, above 0 up to 100 (default: 99.99)")
@@ -77,15 +85,16 @@ def calibrate(options: argparse.Namespace) -> None:
     from nvdla_sim.calib.methods import METHODS
     from nvdla_sim.calib.statistics import Statistics
     from nvdla_sim.calib.table_io import kind_to_write, render
-    from nvdla_sim.files import write_atomically
+    from nvdla_sim.files import check_places, write_atomically
 
     kind = kind_to_write(options.output, options.format)
+    check_places(options.output, options.save_hist)
     name = one_of("--method", options.method.lower(), METHODS)
     method = _with_numbers(name, METHODS[name], options)
-    if (options.images is None) == (options.load_hist is None):
-        raise OptionError("give --images, or --load-hist with what an earlier run kept (one of them)")
+    _check_source(options)
     graph = load_caffe(options.prototxt, options.caffemodel)
     net = _digest(options.prototxt, options.caffemodel)
+    scorer = None if options.search is None else _scorer(options, graph)
     if options.load_hist is not None:
         statistics = Statistics.load(options.load_hist)
         statistics.check_identity({"net": net}, f"histograms {options.load_hist}")
@@ -93,15 +102,33 @@ def calibrate(options: argparse.Namespace) -> None:
             raise OptionError(
                 f"{options.load_hist} is of an interrupted run: finish it with --resume --save-hist FILE"
             )
+        print(f"histograms of {statistics.identity['images']}; {statistics.identity['preprocessing']}")
     else:
         statistics = _collected(options, graph, net)
-    if options.search is not None:
-        method = _search(options, graph, statistics, method)
-    table, dead = make_table(graph, statistics, method, f"calibration table {options.output}")
-    if dead:
-        print(f"all values are 0, scale 1/127: {', '.join(dead)}")
+    if scorer is not None:
+        method = _search(scorer, graph, statistics, method)
+    table, remarks = make_table(graph, statistics, method, f"calibration table {options.output}")
+    for remark in remarks:
+        print(remark)
     write_atomically(options.output, render(table, kind, graph, method.trt_word))
     print(f"wrote {options.output}: {len(table.scales)} scales by {name}")
+
+
+def _check_source(options: argparse.Namespace) -> None:
+    """``OptionError`` without images, and for flags that kept histograms leave without a use."""
+    if (options.images is None) == (options.load_hist is None):
+        raise OptionError("give --images, or --load-hist with what an earlier run kept (one of them)")
+    if options.load_hist is None:
+        return
+    unused = ["count", "save_hist", "jobs"]
+    if options.search is None:
+        unused += ["root", *FLAGS]
+    given = [name for name in unused if getattr(options, name) is not None]
+    given += ["resume"] if options.resume else []
+    given += ["first"] if options.first != FIRST else []
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise OptionError(f"--load-hist takes numbers of images that were read before: leave {flags} out")
 
 
 def _with_numbers(name: str, method: Method, options: argparse.Namespace) -> Method:
@@ -136,9 +163,10 @@ def _collected(options: argparse.Namespace, graph: Graph, net: str) -> Statistic
 
     dataset, first, count = _images(options.images, options.root, options.first, options.count)
     preprocess, formula = _preprocessing(options, dataset)
-    print(f"{count} images of {dataset.source} from number {first}; {formula}")
+    images = f"{count} images of {dataset.source} from number {first}"
+    print(f"{images}; {formula}")
     state = options.save_hist or f"{options.output}.partial.npz"
-    identity = {"net": net, "images": f"{dataset.source} {first} {count}", "preprocessing": formula}
+    identity = {"net": net, "images": images, "preprocessing": formula}
     if options.resume and os.path.exists(state):
         statistics = Statistics.load(state)
         statistics.check_identity(identity, f"the interrupted run {state}")
@@ -188,17 +216,22 @@ def _preprocessing(options: argparse.Namespace, dataset: Dataset) -> tuple[Prepr
     return preprocess, formula(preprocess, dataset.preprocessed)
 
 
-def _search(options: argparse.Namespace, graph: Graph, statistics: Statistics, method: Method) -> Method:
+def _scorer(options: argparse.Namespace, graph: Graph) -> Scorer:
+    """Of the labelled images of --search."""
+    from nvdla_sim.cli._score import Scorer
+
+    dataset, first, count = _images(options.search, options.root, FIRST, options.search_count)
+    preprocess, formula = _preprocessing(options, dataset)
+    print(f"search on {count} images of {dataset.source}; {formula}")
+    return Scorer(graph, dataset, preprocess, range(first, first + count), options.configtarget)
+
+
+def _search(scorer: Scorer, graph: Graph, statistics: Statistics, method: Method) -> Method:
     """The method with the quantile and cutoff that score best."""
     from functools import partial
 
     from nvdla_sim.calib.calibrate import make_table
     from nvdla_sim.calib.methods import legacy
-    from nvdla_sim.cli._score import Scorer
-
-    dataset, first, count = _images(options.search, options.root, "0", options.search_count)
-    preprocess, _ = _preprocessing(options, dataset)
-    scorer = Scorer(graph, dataset, preprocess, range(first, first + count), options.configtarget)
 
     def score(quantile: float, cutoff: float) -> float:
         chosen = method._replace(amax=partial(legacy.amax, quantile=quantile, cutoff=cutoff))

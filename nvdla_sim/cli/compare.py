@@ -18,6 +18,7 @@ from nvdla_sim.cli._preprocessing import (
     with_scale,
 )
 from nvdla_sim.errors import OptionError, all_of, one_of
+from nvdla_sim.files import check_places
 
 if TYPE_CHECKING:
     from nvdla_sim.analysis.compare.comparison import Comparison
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def compare_net(options: argparse.Namespace) -> None:
     settings = _settings(options)
+    check_places(options.html, options.json)
     preprocess = chosen_preprocessing(options)
 
     from nvdla_sim.analysis.compare.comparison import compare
@@ -121,6 +123,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         lambda: input_format is None or one_of("--informat", input_format, INPUT_FORMATS),
         lambda: [one_of("--tensor-bits", word, words) for word in sorted(chosen)],
     )
+    if options.deny and chosen == {FLOAT_BITS}:
+        raise OptionError("--deny keeps layers in float in the fake-quantised runs: --tensor-bits has none")
     return Settings(
         target=options.configtarget,
         quantization=quantization,

@@ -77,8 +77,9 @@ def evaluate_net(options: argparse.Namespace) -> None:
     from nvdla_sim.calib.datasets.dataset import Skipped
     from nvdla_sim.calib.datasets.opening import open_dataset
     from nvdla_sim.cli._progress import SlowProgress
-    from nvdla_sim.files import write_atomically
+    from nvdla_sim.files import check_places, write_atomically
 
+    check_places(options.json, options.csv)
     job = _job(options)
     dataset = open_dataset(job.data, job.root)
     check_flags(options, dataset)

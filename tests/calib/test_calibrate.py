@@ -13,7 +13,7 @@ from nvdla_sim.calib.calibrate import collect, make_table
 from nvdla_sim.calib.datasets.arrays import Arrays
 from nvdla_sim.calib.datasets.dataset import Dataset, Sample, Skipped
 from nvdla_sim.calib.histogram import Histogram
-from nvdla_sim.calib.methods import METHODS
+from nvdla_sim.calib.methods import METHODS, Method
 from nvdla_sim.calib.preprocess import Preprocess
 from nvdla_sim.calib.statistics import Statistics
 from nvdla_sim.errors import CalibrationError, ImageError, OptionError, UnsupportedError
@@ -177,11 +177,19 @@ def test_one_input_only() -> None:
         collect(graph, Some(), STEPS, Statistics({}, 4), Skipped(0))
 
 
+def test_a_method_that_cuts_off_much_is_told() -> None:
+    half = Method(lambda histogram: float(histogram.absmax) / 2)
+    _, remarks = make_table(net(), run(), half, "it")
+    assert any(remark.startswith("data: ") and "are cut off" in remark for remark in remarks)
+    _, remarks = make_table(net(), run(), METHODS["minmax"], "it")
+    assert not any("cut off" in remark for remark in remarks)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_table_of_every_method(name: str, tmp_path: Path) -> None:
     statistics = run()
-    table, dead = make_table(net(), statistics, METHODS[name], "it")
-    assert dead == ["dead"]
+    table, remarks = make_table(net(), statistics, METHODS[name], "it")
+    assert remarks[-1] == "all values are 0, scale 1/127: dead"
     assert list(table.scales) == ["data", "conv", "relu", "pool", "dead"]
     assert table.scales["pool"] == table.scales["relu"]
     assert table.scales["dead"] == float(np.float32(1) / np.float32(127))

@@ -77,6 +77,14 @@ def test_values_beyond_the_maximum_are_in_the_last_bin() -> None:
     assert (histogram.positive[-1], histogram.negative[-1], histogram.positive[1024]) == (1, 1, 1)
 
 
+def test_the_part_beyond() -> None:
+    histogram = Histogram.of(np.array([0, 0, 0.1, -0.2, 0.6, -1], np.float32))
+    assert histogram.beyond(0.5) == 0.5
+    assert histogram.beyond(0.7) == 0.25
+    assert histogram.beyond(1) == 0
+    assert histogram.beyond(1.1) == 0
+
+
 @pytest.mark.parametrize("numbers", [[0, 0, 0], [1e-31, -1e-32, 0]])
 def test_nothing_but_zeros(numbers: list[float]) -> None:
     histogram = Histogram.of(np.array(numbers, np.float32))

@@ -153,12 +153,35 @@ def test_both_kinds_of_transform(net, capsys) -> None:
     assert "transform_op and the plain scale exclude each other" in capsys.readouterr().err
 
 
-def test_kept_histograms_make_other_tables_without_images(net) -> None:
-    assert main([*net, *IMAGES, "--save-hist", "h.npz", "-o", "t.json"]) == 0
+def test_kept_histograms_make_other_tables_without_images(net, capsys) -> None:
+    assert main([*net, *IMAGES, "--normalize", "1", "--save-hist", "h.npz", "-o", "t.json"]) == 0
+    said = capsys.readouterr().out.splitlines()[0]
+    assert main([*net, "--load-hist", "h.npz", "-o", "a.json"]) == 0
+    assert f"histograms of {said}" in capsys.readouterr().out
     for method in METHODS:
         assert main([*net, "--load-hist", "h.npz", "--method", method, "-o", "a.json"]) == 0
         assert main([*net, *IMAGES, "--method", method, "-o", "b.json"]) == 0
         assert scales("a.json") == scales("b.json")
+
+
+def test_flags_that_kept_histograms_leave_no_room_for(net, capsys) -> None:
+    assert main([*net, *IMAGES, "--save-hist", "h.npz", "-o", "t.json"]) == 0
+    flags = ("--count", "--first", "--save-hist", "--jobs", "--root", "--mean")
+    words = [word for flag in flags for word in (flag, "1")]
+    assert main([*net, "--load-hist", "h.npz", "-o", "u.json", *words, "--resume"]) == 2
+    error = capsys.readouterr().err
+    assert all(flag in error for flag in (*flags, "--resume"))
+    assert files() == ["h.npz", "t.json"]
+
+
+def test_places_that_cannot_be_written_are_told_before_the_run(net, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(calibrate, "collect", None)
+    Path("folder.json").mkdir()
+    for options in (
+        ["-o", "missing/t.json"], ["-o", "folder.json"], ["-o", "t.json", "--save-hist", "missing/h"],
+    ):  # fmt: skip
+        assert main([*net, *IMAGES, *options]) == 2
+        assert "cannot write" in capsys.readouterr().err
 
 
 def test_histograms_of_another_net(net, capsys) -> None:
@@ -209,8 +232,18 @@ def test_a_resumed_run_must_be_the_same(net, capsys, monkeypatch) -> None:
     assert main([*net, *IMAGES, "--resume", "--normalize", "3", "--count", "4", "-o", "t.json"]) == 2
     error = capsys.readouterr().err
     assert "preprocessing: there x = pixel (BGR), here x = pixel / 3 (BGR)" in error
-    assert "images: there folder ../images 0 9, here folder ../images 0 4" in error
+    assert "images: there 9 images of folder ../images from number 0, here 4 images" in error
     assert main([*net, *IMAGES, "--resume", "-o", "t.json"]) == 0
+
+
+def test_not_one_readable_picture(net, capsys) -> None:
+    for path in Path("../images").iterdir():
+        path.write_bytes(b"broken")
+    assert main([*net, *IMAGES, "-o", "t.json"]) == 2
+    error = capsys.readouterr().err
+    assert "not one of 9 images can be read" in error
+    assert "3.png: not a readable" in error
+    assert "object at 0x" not in error
 
 
 def test_broken_pictures_are_named(net, capsys) -> None:

@@ -74,6 +74,11 @@ def test_deny_and_bits(tmp_path: Path, capsys) -> None:
     assert set(content["tensors"][0]["accumulated"]) == {"fake8", "chip"}
 
 
+def test_nothing_to_keep_in_float(capsys) -> None:
+    options = ["--tensor-bits", "32", "--deny", "conv1"]
+    assert "--deny" in failed(capsys, [*NET, *SEVEN, "--calibtable", str(demo.TABLE), *options])
+
+
 def test_values_from_a_file_need_no_preprocessing(tmp_path: Path, capsys) -> None:
     values = np.full((1, 28, 28), 0.5, np.float32)
     np.save(tmp_path / "x.npy", values)

@@ -127,6 +127,12 @@ def test_bad_images_and_labels(tmp_path: Path, capsys) -> None:
     assert "No such file" in failed(capsys, [*NET, *INT8, "--data", str(tmp_path / "no")])
 
 
+def test_places_that_cannot_be_written(capsys) -> None:
+    for option in ("--json", "--csv"):
+        message = failed(capsys, [*NET, *INT8, "--data", "anything", option, "missing/file"])
+        assert "cannot write missing/file: there is no folder missing" in message
+
+
 def test_wrong_options(tmp_path: Path, capsys) -> None:
     data = ["--data", str(tmp_path)]
     assert "int8 needs --loadable" in failed(capsys, [*NET, *data])

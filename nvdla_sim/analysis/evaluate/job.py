@@ -89,8 +89,9 @@ class Worker:
                 f"{self.dataset.source} holds the net's input as it is, and the scale of the input of "
                 f"{job.loadable} is not known: give the calibration table that it was compiled with"
             )
-        # the first run compiles kernels: it is not what an image takes
+        # the first runs prepare what they need, kernels above all: that is not what an image takes
         self._runtime.run(np.zeros(self._shape, np.int8))
+        self._run_float(np.zeros(self._shape, np.float32))
 
     def evaluate(self, index: int) -> Outcome | Unreadable:
         """One image. ``ImageError`` for a label that cannot be right."""

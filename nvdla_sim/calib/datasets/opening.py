@@ -27,6 +27,8 @@ def open_dataset(path: str | os.PathLike[str], root: str | os.PathLike[str] | No
     is nothing, or what is there is damaged.
     """
     place = Path(path)
+    if not place.exists():
+        raise ImageError(f"images {place}: No such file or folder")
     try:
         dataset = _folder(place) if place.is_dir() else _file(place, Path(root) if root else None)
     except OSError as problem:

@@ -40,7 +40,7 @@ def read_picture(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 def decode(data: bytes, where: str) -> NDArray[np.uint8]:
     """As ``read_picture``, of a file's bytes."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
@@ -53,6 +53,8 @@ def decode(data: bytes, where: str) -> NDArray[np.uint8]:
             pixels = np.asarray(picture.convert(mode))
     except ImageError:
         raise
+    except UnidentifiedImageError:  # its message names an object in memory
+        raise ImageError(f"{where}: not a readable BMP, JPEG, PNG, PGM or PPM file") from None
     except Exception as problem:  # a damaged file can raise nearly anything inside the decoder
         raise ImageError(f"{where}: not a readable BMP, JPEG, PNG, PGM or PPM file ({problem})") from None
     return pixels[np.newaxis] if pixels.ndim == 2 else pixels[:, :, ::-1].transpose(2, 0, 1)
