@@ -55,8 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(
         "--batch", metavar="N", default="1",
-        help="images of a run; more take less time each, as weights stay in the chip's buffer where they fit "
-        "(default: 1)",
+        help="images of a run: every input and output holds so many, one after the other, and each has "
+        "its own memory for tensors (default: 1, whatever the first dimension in the prototxt is)",
     )  # fmt: skip
     return parser
 

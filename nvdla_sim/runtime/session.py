@@ -112,8 +112,8 @@ class Runtime:
         """Run once, giving every tensor of the net that the chip writes to memory as soon as it is complete.
 
         The network's outputs are among them. The names are those of the graph's tensors, and only a loadable
-        of our own compiler tells them: of another one there are none. ``ImageError`` as ``run``,
-        ``LoadableError`` for notes that do not fit the loadable.
+        that our own compiler made for one image tells them: of another one there are none. ``ImageError`` as
+        ``run``, ``LoadableError`` for notes that do not fit the loadable.
         """
         complete = defaultdict(list)  # after each step
         for cube in self._cubes:
