@@ -11,6 +11,7 @@ with, other tables (``.json``). One image in ``--every`` calibrates, the others 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,22 +25,29 @@ from nvdla_sim.calib.preprocess import Preprocess
 from nvdla_sim.calib.statistics import Statistics
 from nvdla_sim.calib.table import Table
 from nvdla_sim.calib.table_io import load_table
+from nvdla_sim.cli._command import command_parser, run_command
+from nvdla_sim.cli._numbers import whole
 from nvdla_sim.cli._score import Scorer
+from nvdla_sim.errors import OptionError
 from nvdla_sim.graph.graph import Graph
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(arguments: list[str] | None = None) -> int:
+    parser = command_parser("calibration_matrix.py", __doc__ or "")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--every", type=int, default=3, metavar="N")
+    parser.add_argument("--every", default="3", metavar="N")
     parser.add_argument("--normalize", type=float, default=255.0, metavar="N")
     parser.add_argument("--configtarget", default="nv_small", metavar="NAME")
-    options = parser.parse_args()
+    return run_command(parser, run, arguments)
+
+
+def run(options: argparse.Namespace) -> None:
     folder: Path = options.folder
-    graph = load_caffe(next(folder.glob("*.prototxt")), next(folder.glob("*.caffemodel")))
-    calibrating, scored = split(folder / "images", options.every)
+    files = [sorted(folder.glob(pattern)) for pattern in ("*.prototxt", "*.caffemodel", "images/*")]
+    if not all(files):
+        raise OptionError(f"{folder}: needed are a .prototxt, a .caffemodel and pictures in images/")
+    graph = load_caffe(files[0][0], files[1][0])
+    calibrating, scored = split(folder / "images", whole("--every", options.every))
     preprocess = Preprocess.of(normalize=options.normalize)
     tables = {path.name: load_table(path, graph) for path in sorted(folder.glob("*.json")) if is_table(path)}
     tables |= calibrated(graph, calibrating, preprocess)
@@ -48,16 +56,16 @@ def main() -> None:
 
 
 def is_table(path: Path) -> bool:
-    return '"scale"' in path.read_text()[:500]
+    return '"scale"' in path.read_text(errors="replace")[:500]
 
 
 def split(folder: Path, every: int) -> tuple[Dataset, Dataset]:
     """One picture in ``every``, and the others, labelled by the end of their names."""
-    entries = [
-        Entry(path, int(path.stem.rpartition("_")[2]))
-        for path in sorted(folder.iterdir())
-        if is_picture(path)
-    ]
+    pictures = [path for path in sorted(folder.iterdir()) if is_picture(path)]
+    labels = [path.stem.rpartition("_")[2] for path in pictures]
+    if not all(map(str.isdecimal, labels)):
+        raise OptionError(f"{folder}: the names of its pictures must end in their label, as in 7_3.jpg")
+    entries = [Entry(path, int(label)) for path, label in zip(pictures, labels, strict=True)]
     chosen = entries[::every]
     return Pictures("calibration", chosen), Pictures(
         "score", [entry for entry in entries if entry not in chosen]
@@ -97,4 +105,4 @@ def float_top1(graph: Graph, dataset: Dataset, preprocess: Preprocess) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from nvdla_sim.errors import ProgramError
+from nvdla_sim.cli._command import command_parser, run_command
+from nvdla_sim.errors import OptionError
 from nvdla_sim.files import read_bytes, write_atomically
 
 TARGET = Path(__file__).resolve().parent.parent / "nvdla_sim" / "hw" / "registers.json"
@@ -39,14 +40,18 @@ def unit_line(unit: dict[str, Any]) -> str:
     return json.dumps({"base": unit["base"], "registers": registers}, separators=(",", ":"))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(arguments: list[str] | None = None) -> int:
+    parser = command_parser("make_registers.py", __doc__ or "")
     parser.add_argument("tables", help="the full register tables (json)")
-    tables = json.loads(read_bytes(parser.parse_args().tables, ProgramError, "register tables"))
-    write_atomically(TARGET, compact(tables).encode())
-    return 0
+    return run_command(parser, write, arguments)
+
+
+def write(options: argparse.Namespace) -> None:
+    try:
+        text = compact(json.loads(read_bytes(options.tables, OptionError, "register tables")))
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise OptionError(f"{options.tables}: no register tables: {problem}") from None
+    write_atomically(TARGET, text.encode())
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ from nvdla_sim.analysis.compare.verdict import Cause, judge
 from nvdla_sim.analysis.compare.versions import Settings
 from nvdla_sim.caffe.importer import load_caffe
 from nvdla_sim.calib.table import Table
-from nvdla_sim.errors import UnsupportedError
+from nvdla_sim.cli._command import command_parser, run_command
+from nvdla_sim.errors import OptionError, UnsupportedError
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.operator import Array
 
@@ -129,19 +130,30 @@ def faults(nets: list[Net], count: int, seed: int) -> Iterator[Fault]:
         yield Fault(net, kind, broken, replace(net.table, scales=kept | scales), cause)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(arguments: list[str] | None = None) -> int:
+    parser = command_parser("planted_faults.py", __doc__ or "")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    loaded = [net for path in sorted(options.folder.iterdir()) if path.is_dir() and (net := load(path))]
+    all_right = True
+
+    def work(options: argparse.Namespace) -> None:
+        nonlocal all_right
+        all_right = measure(options.folder, options.count, options.seed)
+
+    return run_command(parser, work, arguments) or int(not all_right)
+
+
+def measure(folder: Path, count: int, seed: int) -> bool:
+    """Print every fault's verdict and the counts; whether all name the broken layer."""
+    folders = sorted(path for path in folder.glob("*") if path.is_dir())
+    loaded = [net for path in folders if (net := load(path))]
     nets = [net for net in loaded if len(net.used) >= LEAST_ENTRIES]
+    if not nets:
+        raise OptionError(f"{folder} holds no net of {LEAST_ENTRIES} scales: see --help for what is needed")
     print(f"{len(loaded)} nets judged with their good tables; {len(nets)} of them get faults")
     right_layer = right_cause = 0
-    for fault in faults(nets, options.count, options.seed):
+    for fault in faults(nets, count, seed):
         finding = judge(fault.net.compare(fault.table)).first
         named = finding is not None and finding.layer in fault.broken
         right_layer += named
@@ -149,10 +161,8 @@ def main() -> int:
         said = f"{finding.layer}: {finding.cause.value}: {finding.why}" if finding else "nothing"
         planted = f"{fault.net.name}, {' and '.join(fault.broken)} {fault.kind}"
         print(f"{'right' if named else 'WRONG'}  {planted}: {said}")
-    print(
-        f"{right_layer} of {options.count} verdicts name the broken layer, {right_cause} with the right cause"
-    )
-    return 0 if right_layer == options.count else 1
+    print(f"{right_layer} of {count} verdicts name the broken layer, {right_cause} with the right cause")
+    return right_layer == count
 
 
 if __name__ == "__main__":

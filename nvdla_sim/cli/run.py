@@ -122,7 +122,10 @@ def _labels(path: str | None) -> list[str] | None:
 
     if path is None:
         return None
-    return read_bytes(path, OptionError, "labels").decode("utf-8", "replace").splitlines()
+    names = read_bytes(path, OptionError, "labels").decode("utf-8", "replace").splitlines()
+    if not all(name.replace("\t", " ").isprintable() for name in names):
+        raise OptionError(f"labels {path}: no text but binary data; needed is one name a line")
+    return names
 
 
 def _check_labels(labels: list[str], tensor: Tensor) -> None:

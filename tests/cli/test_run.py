@@ -150,6 +150,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (("--image", PICTURE, "--topk", "0"), '--topk "0" is not a positive number'),
         (("--image", PICTURE, "--topk", "many"), '--topk "many" is not a positive number'),
         (("--image", PICTURE, "--labels", "nowhere"), "labels nowhere: No such file"),
+        (("--image", PICTURE, "--labels", LOADABLE), "no text but binary data; needed is one name a line"),
         (("--image", PICTURE, "-o", "no/where"), "cannot write no/where"),
         (("--image", PICTURE, "-o", ""), 'cannot write "": that is no name of a file'),
         (("--image", LOADABLE), "not a readable PGM (P5), JPEG or PNG file"),
