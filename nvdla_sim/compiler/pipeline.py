@@ -77,7 +77,7 @@ def compile_graph(
 
     graph = simplified(graph, images)
     _refuse(target, list(refusals(graph)))
-    scales = assign_scales(graph, given)
+    scales = assign_scales(graph, given, config)
     steps = make_steps(graph)
 
     lowering = Lowering(config, graph, scales, quantization == "per-filter", images)

@@ -13,10 +13,11 @@ import numpy as np
 
 from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.joints import find_joints, takes_joint_scale
-from nvdla_sim.compiler.lower.pooling import keeps_scale
+from nvdla_sim.compiler.lower.pooling import keeps_scale, needs_own_scale
 from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.ops.pooling import Pooling
 from nvdla_sim.graph.ops.upsample import Upsample
+from nvdla_sim.hw.config import Config
 
 # Layers that only rename, cut, reorder or reshape: the values are those of their input.
 UNSCALED = frozenset({"Dropout", "Split", "Flatten", "Reshape", "Permute", "Slice", "Crop", "ShuffleChannel"})
@@ -50,12 +51,14 @@ def table_scales(graph: Graph, table: Table) -> dict[str, np.float32]:
     return {tensor: np.float32(table.scales[name]) for tensor, name in needed_entries(graph).items()}
 
 
-def assign_scales(graph: Graph, given: Mapping[str, np.float32]) -> dict[str, np.float32]:
+def assign_scales(graph: Graph, given: Mapping[str, np.float32], config: Config) -> dict[str, np.float32]:
     """The scale that every tensor of the graph gets, from those that the table gives."""
     given = {**given, **_joint_scales(graph, given)}
     scales = {name: given[name] for name in graph.inputs}
     for node in graph.nodes:
         keeps = _keeps_scale(node, graph)
+        if keeps and isinstance(node.op, Pooling):
+            keeps = not needs_own_scale(node, graph, given, scales[node.inputs[0]], config)
         scales |= {name: scales[node.inputs[0]] if keeps else given[name] for name in node.outputs}
     return scales
 

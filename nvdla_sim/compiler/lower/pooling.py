@@ -2,14 +2,15 @@
 
 PDP keeps the scale: its output's int8 steps are the input's. Its kernels end at 8, so a larger maximum is a
 chain of smaller ones. Its averages divide by the kernel's area, so any other average is a depthwise
-convolution with ones, which sums exactly, rounds once and has a scale of its own. The average of a plane too
-large for that is an average of averages.
+convolution with ones, which sums exactly, rounds once and has a scale of its own; and so is one that needs
+far finer steps than its input has. The average of a plane too large for that is an average of averages.
 
 Source: compiler-facts sections 6.4, 8.3, 8.13 and 9.1, recipes section 1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -29,14 +30,38 @@ from nvdla_sim.loadable.enums import PoolMode
 PDP_KERNEL = 8
 PDP_PAD = 7
 MAX_KERNEL = 32  # of a convolution
+FINER = 2  # times that an average's own steps must be finer to be worth a convolution
+FEW_BYTES = 4096  # that its weights may always have
+SMALL_PART = 20  # one of so many of the net's weights may be its
 PDP_PART = 1024  # source columns of one part of a split row
 
 
 def keeps_scale(node: Node, graph: Graph) -> bool:
-    """Whether the layer's output has its input's scale: where PDP makes it."""
+    """Whether the layer's output can have its input's scale: where PDP can make it."""
     op = _op(node)
     source, dest = (graph.tensors[name].chw for name in (node.inputs[0], node.outputs[0]))
     return op.method == "MAX" or bool(_average_chain(op, source, dest))
+
+
+def needs_own_scale(
+    node: Node, graph: Graph, given: Mapping[str, np.float32], in_scale: np.float32, config: Config
+) -> bool:
+    """Whether an average that PDP could make is worth a convolution with the scale that the table gives it.
+
+    Averages are smaller than what they are made of, so their own steps can be far finer. The convolution's
+    weights, equal for all surfaces, must not make a loadable much larger, and its rows must fit the buffer.
+    """
+    op = _op(node)
+    if op.method == "MAX" or max(op.kernel) > MAX_KERNEL:
+        return False
+    _, _, width = graph.tensors[node.inputs[0]].chw
+    weights = config.atom**2 * op.kernel[0] * op.kernel[1]
+    others = sum(int(np.prod(params.shape)) for other in graph.nodes for params in other.params.values())
+    return (
+        bool(in_scale > FINER * given[node.outputs[0]])
+        and weights <= FEW_BYTES + others // SMALL_PART
+        and weights + config.atom * width * op.kernel[0] <= config.cbuf_bytes // 2
+    )
 
 
 def _average_chain(op: Pooling, source: tuple[int, int, int], dest: tuple[int, int, int]) -> list[Pair]:
@@ -65,7 +90,7 @@ def lower(step: Step, to: Lowering) -> None:
     node, op = step.head, _op(step.head)
     if op.method == "MAX":
         _maximum(node, op, to)
-    elif keeps_scale(node, to.graph):
+    elif keeps_scale(node, to.graph) and to.scales[node.outputs[0]] == to.scales[node.inputs[0]]:
         _pdp_average(node, op, to)
     else:
         _average(node, op, to)

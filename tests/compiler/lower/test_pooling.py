@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nvdla_sim.errors import ModelError, UnsupportedError
+from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.pooling import Pooling
 from tests.compiler.decoded import operations
-from tests.compiler.ideal import TARGETS, Net, Result, run
+from tests.compiler.ideal import INPUT_SCALE, TARGETS, Net, Result, run
 
 
 def pool(op: Pooling, shape, target: str) -> Result:
@@ -62,9 +63,36 @@ def test_an_average_divides_as_caffe_does(target, height, width, kernel, stride,
 )
 def test_a_global_average(target, size, operations) -> None:
     """On PDP up to 8, by a convolution with a scale of its own up to 32, else an average of averages."""
-    result = pool(Pooling("AVE", size), (40, *size), target)
+    net = Net()
+    name = net.add(Pooling("AVE", size), net.input((40, *size)))
+    result = run(net, target, scales={name: float(INPUT_SCALE)} if operations else None)
     assert result.worst < (1.01 if operations else 0.52)
     assert kinds(result).count("PDP") == operations
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("weights", [False, True])
+@pytest.mark.parametrize("finer", [1.5, 5])
+def test_an_average_with_far_finer_steps(target, weights, finer) -> None:
+    """It has them where the weights that make it are few, or few beside the others."""
+    net = Net()
+    x = net.input((64, 10, 11))
+    if weights:
+        x = net.add(Convolution(400, (6, 6)), x)
+    average = Pooling("AVE", (5, 6)) if weights else Pooling("AVE", (7, 8))
+    name = net.add(average, x)
+    scale = 0.5 if weights else float(INPUT_SCALE)
+    result = run(net, target, scales={net.graph.nodes[0].name: scale, name: scale / finer})
+    own = finer > 2 and (weights or target == "nv_small")
+    assert ("PDP" in kinds(result)) is not own
+    if not weights:
+        assert result.worst < (0.52 if own else 1.01)
+
+
+def test_rows_that_no_buffer_holds_are_left_to_pdp() -> None:
+    net = Net()
+    name = net.add(Pooling("AVE", (8, 8), (8, 8)), net.input((8, 8, 4000)))
+    assert kinds(run(net, scales={name: float(INPUT_SCALE) / 8})) == ["PDP"]
 
 
 @pytest.mark.parametrize(
