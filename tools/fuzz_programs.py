@@ -8,7 +8,6 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nvdla_sim.errors import NvdlaError
 from nvdla_sim.hw.chip import Chip
@@ -19,8 +18,6 @@ from tools.fuzz_support import Finding, executor_of, guarded, other_bytes, other
 from tools.golden_programs import READ, WAIT, WRITE, Case, Region, load, pack
 
 PAGE = 4096
-
-Ops = NDArray[np.uint32]
 
 
 @dataclass(frozen=True)

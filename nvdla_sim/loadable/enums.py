@@ -201,13 +201,6 @@ class WeightFormat(IntEnum):
     COMPRESSED = 1
 
 
-class MeanFormat(IntEnum):
-    """Whether the convolution's input has its mean subtracted."""
-
-    DISABLE = 0
-    ENABLE = 1
-
-
 class AluType(IntEnum):
     """Operation of an SDP stage's ALU."""
 

@@ -73,7 +73,6 @@ def test_loadables_differ_by_a_byte_of_a_blob() -> None:
 u8, u16, u32, u64 = (st.integers(0, (1 << bits) - 1) for bits in (8, 16, 32, 64))
 versions = st.tuples(u8, u8, u8)
 names = st.text(st.characters(codec="utf-8"), max_size=12)
-i32 = st.integers(-(1 << 31), (1 << 31) - 1)
 
 
 @st.composite
