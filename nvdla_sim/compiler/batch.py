@@ -56,7 +56,7 @@ def _check(program: Program, batch: int, pool_size: int) -> None:
     ports = {port.cube.buffer for port in (*program.inputs, *program.outputs)}
     tensors = pool_size + sum(buffer.size for buffer in ports if buffer is not None)
     operations = sum(1 for _ in program.ops)
-    largest = max(1, min(MAX_MEMORY // tensors, MAX_OPERATIONS // operations))
+    largest = max(1, min(MAX_MEMORY // max(tensors, 1), MAX_OPERATIONS // max(operations, 1)))
     if batch > largest:
         raise UnsupportedError(
             f"a batch of {batch} images has {batch * operations} operations (at most {MAX_OPERATIONS} are "
