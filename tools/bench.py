@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Measure the kernels, side by side with onnxruntime's int8 kernels where those are installed.
 
-    python tools/bench.py [--config NAME] [--isa NAME] [--rounds N] [--loadable FILE]
+    python tools/bench.py [--config NAME] [--isa NAME] [--rounds N] [--loadable FILE] [--zoo DIR]
 
 prints for every convolution of ResNet-50 its time and rate on one thread, the peer's (a QLinearConv of the
-same shape) and the ratio of the times, then the sums weighted by how often each occurs. With --loadable a
-whole loadable is timed, against a ResNet-18 of onnxruntime. All contenders take turns in one process; times
-are minima.
+same shape) and the ratio of the times, then the sums weighted by how often each occurs. Whole nets: with
+--loadable that loadable is timed, against a ResNet-18 of onnxruntime; with --zoo the ResNet-18 and ResNet-50
+that tools/zoo.py has written to DIR are compiled and timed, each against onnxruntime's. All contenders take
+turns in one process; times are minima.
 
 onnxruntime is optional: pip install onnxruntime onnx.
 """
@@ -25,6 +26,7 @@ import numpy as np
 if TYPE_CHECKING:
     from nvdla_sim.hw.config import Config
     from nvdla_sim.hw.kernels.microkernel import Isa
+    from nvdla_sim.loadable.loadable import Loadable
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -63,6 +65,7 @@ RESNET_50 = [
         (512, 2048, 1, 1, 0, 7, 3), (2048, 512, 1, 1, 0, 7, 2), (2048, 1000, 1, 1, 0, 1, 1),
     )
 ]  # fmt: skip
+RESNETS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}  # blocks of each stage
 IMAGE = 4  # channels of the first convolution: pixels of four bytes
 
 
@@ -207,17 +210,23 @@ def peer_convolution(shape: Shape) -> Contender:
     return net.contender(net.convolution("data", shape.kernels, shape.kernel, shape.stride, shape.pad))
 
 
-def peer_resnet_18() -> Contender:
+def peer_resnet(name: str) -> Contender:
+    """A residual net of He et al., "Deep Residual Learning for Image Recognition", as Caffe has it."""
     net = PeerNet(3, 224)
     x, channels = net.maximum(net.convolution("data", 64, 7, 2, 3)), 64
-    for kernels in (64, 128, 256, 512):
-        for block in range(2):
-            stride = 2 if block == 0 and kernels != channels else 1
-            shortcut = net.convolution(x, kernels, 1, stride, 0) if stride == 2 else x
-            x = net.addition(
-                net.convolution(net.convolution(x, kernels, 3, stride, 1), kernels, 3, 1, 1), shortcut
-            )
-        channels = kernels
+    bottleneck = name == "resnet50"
+    for stage, blocks in enumerate(RESNETS[name]):
+        inner = 64 << stage
+        outer = 4 * inner if bottleneck else inner
+        for block in range(blocks):
+            stride = 2 if stage and not block else 1
+            shortcut = x if channels == outer else net.convolution(x, outer, 1, stride, 0)
+            if bottleneck:
+                x = net.convolution(net.convolution(x, inner, 1, stride, 0), inner, 3, 1, 1)
+                x = net.convolution(x, outer, 1, 1, 0)
+            else:
+                x = net.convolution(net.convolution(x, inner, 3, stride, 1), inner, 3, 1, 1)
+            x, channels = net.addition(x, shortcut), outer
     return net.contender(net.convolution(net.average(x), 1000, 1, 1, 0))
 
 
@@ -243,22 +252,33 @@ def _rates(times: list[float], macs: int) -> str:
     return text
 
 
-def bench_loadable(path: Path, rounds: int, peer: bool) -> None:
-    from nvdla_sim.loadable.loadable import Loadable
+def bench_zoo(zoo: Path, target: str, rounds: int, peer: bool) -> None:
+    import nvdla_sim
+
+    for name in RESNETS:
+        files = [str(zoo / name / file) for file in ("deploy.prototxt", "net.caffemodel", "calib.json")]
+        begin = time.perf_counter()
+        loadable = nvdla_sim.compile(*files[:2], calibration=files[2], target=target)
+        print(f"{name}: compiled in {time.perf_counter() - begin:.1f} s")
+        bench_net(name, loadable, name, rounds, peer)
+
+
+def bench_net(title: str, loadable: Loadable, resnet: str, rounds: int, peer: bool) -> None:
+    """Time a whole net against the peer's ``resnet``."""
     from nvdla_sim.runtime.session import Runtime
 
     begin = time.perf_counter()
-    runtime = Runtime(Loadable.load(path))
+    runtime = Runtime(loadable)
     loaded = time.perf_counter()
     tensor = runtime.inputs[0].tensor
     image = np.random.default_rng(0).integers(-128, 128, (tensor.c, tensor.h, tensor.w), np.int8)
     runtime.run(image)
-    print(f"{path.name}: loaded in {loaded - begin:.2f} s, first run {time.perf_counter() - loaded:.2f} s")
-    contenders: list[Contender] = [lambda: runtime.run(image), *([peer_resnet_18()] if peer else [])]
+    print(f"{title}: loaded in {loaded - begin:.2f} s, first run {time.perf_counter() - loaded:.2f} s")
+    contenders: list[Contender] = [lambda: runtime.run(image), *([peer_resnet(resnet)] if peer else [])]
     times = best_times(contenders, rounds)
     text = f"{times[0] * 1e3:.2f} ms per image"
     if peer:
-        text += f"    ResNet-18 of the peer {times[1] * 1e3:.2f} ms   ratio {times[0] / times[1]:.2f}"
+        text += f"    {resnet} of the peer {times[1] * 1e3:.2f} ms   ratio {times[0] / times[1]:.2f}"
     print(text)
 
 
@@ -272,11 +292,13 @@ def main(arguments: list[str] | None = None) -> int:
         "--rounds", type=int, default=20, help="runs of each contender (default: %(default)s)"
     )
     parser.add_argument("--loadable", metavar="FILE", type=Path, help="time this loadable, too")
+    parser.add_argument("--zoo", metavar="DIR", type=Path, help="time these resnet18 and resnet50, too")
 
     def work(options: argparse.Namespace) -> None:
         from nvdla_sim.errors import one_of
         from nvdla_sim.hw.config import config_named
         from nvdla_sim.hw.kernels.microkernel import best_isa, isa_named
+        from nvdla_sim.loadable.loadable import Loadable
 
         isa = (
             isa_named(one_of("form", options.isa, sorted({"portable", best_isa().name})))
@@ -292,7 +314,10 @@ def main(arguments: list[str] | None = None) -> int:
             peer = False
         bench_shapes(config_named(options.config), isa, options.rounds, peer)
         if options.loadable:
-            bench_loadable(options.loadable, options.rounds, peer)
+            loadable = Loadable.load(options.loadable)
+            bench_net(options.loadable.name, loadable, "resnet18", options.rounds, peer)
+        if options.zoo:
+            bench_zoo(options.zoo, options.config, options.rounds, peer)
 
     return run_command(parser, work, arguments)
 
