@@ -1,4 +1,7 @@
-"""The units of a loadable as an SVG picture: a box each, and lines from what they read."""
+"""The units of a loadable as an SVG picture: a box each, and lines from what they read.
+
+A layer that takes many alike (a depthwise convolution, the Softmax of every pixel) is one box.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ LINE = 14
 MARGIN = 20
 ROW = 96  # from layer to layer
 MOST_LETTERS = 34
+MOST_HINTS = 12  # operations whose settings a box's hint tells
 
 COLOURS = {
     "CONV": "#dce9fb",
@@ -28,11 +32,12 @@ COLOURS = {
 CPU_COLOUR, PORT_COLOUR = "#e8e4de", "#ffffff"
 
 Label = tuple[str, ...]
+Boxes = dict[Node, list[UnitInfo]]
 
 
 def svg(inspection: Inspection) -> str:
     """A picture of what reads what, from the network's inputs at the top to its outputs at the bottom."""
-    labels, sources = _graph(inspection)
+    boxes, labels, sources = _graph(inspection)
     widths = {node: max(map(len, label)) * CHARACTER + 16 for node, label in labels.items()}
     layout = arrange(sources, widths)
     width, height = layout.width + 2 * MARGIN, (layout.layers - 1) * ROW + 4 * LINE + 2 * MARGIN
@@ -44,27 +49,36 @@ def svg(inspection: Inspection) -> str:
         *_lines(layout),
     ]
     for node, label in labels.items():
-        parts += _box(layout.points[node], widths[node], label, node, inspection)
+        parts += _box(layout.points[node], widths[node], label, boxes.get(node, []))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _graph(inspection: Inspection) -> tuple[dict[Node, Label], dict[Node, tuple[Node, ...]]]:
-    """The text of every node, and what each reads."""
+def _graph(inspection: Inspection) -> tuple[Boxes, dict[Node, Label], dict[Node, tuple[Node, ...]]]:
+    """The units of every box, the text of every node, and what each reads."""
+    boxes: Boxes = {}
     labels: dict[Node, Label] = {}
     sources: dict[Node, tuple[Node, ...]] = {}
+    homes: dict[Source, Source] = {}  # unit -> the box it is in
     for number, tensor in enumerate(inspection.inputs):
         node = Source(number, input=True)
         labels[node], sources[node] = _port("input", tensor), ()
     ends: dict[int, list[Node]] = {number: [] for number in range(len(inspection.outputs))}
+    home, before = Source(0), None
     for unit in inspection.units:
-        node = Source(unit.number)
-        labels[node], sources[node] = _unit(unit), unit.sources
+        read = tuple(dict.fromkeys(homes.get(source, source) for source in unit.sources))
+        kind = (unit.task, _layers(unit), _engines(unit), read)
+        if kind != before or not _layers(unit):
+            home, before = Source(unit.number), kind
+            boxes[home], sources[home] = [], read
+        homes[Source(unit.number)] = home
+        boxes[home].append(unit)
         for number in unit.outputs:
-            ends[number].append(node)
+            ends[number].append(home)
+    labels |= {node: _units(units) for node, units in boxes.items()}
     for number, tensor in enumerate(inspection.outputs):
         end = ("output", number)
-        labels[end], sources[end] = _port("output", tensor), tuple(ends[number])
-    return labels, sources
+        labels[end], sources[end] = _port("output", tensor), tuple(dict.fromkeys(ends[number]))
+    return boxes, labels, sources
 
 
 def _port(direction: str, tensor: TensorInfo) -> Label:
@@ -72,14 +86,25 @@ def _port(direction: str, tensor: TensorInfo) -> Label:
     return _cut(f"{direction} {tensor.name}"), size, _scale(tensor.scale)
 
 
-def _unit(unit: UnitInfo) -> Label:
-    last = unit.operations[-1]
-    layers = dict.fromkeys(operation.layer for operation in unit.operations if operation.layer)
-    engines = "+".join(operation.type for operation in unit.operations)
-    numbers = "+".join(str(operation.number) for operation in unit.operations)
-    sizes = [f"{c.channels}x{c.height}x{c.width}" for c in last.cubes if c.name == "dst"]
+def _units(units: list[UnitInfo]) -> Label:
+    first, last = units[0].operations, units[-1].operations
+    layers, engines = _layers(units[0]), _engines(units[0])
+    if len(units) > 1:
+        engines = f"{len(units)} x {engines}"
+        numbers = f"{first[0].number}..{last[-1].number}"
+    else:
+        numbers = "+".join(str(operation.number) for operation in first)
+    sizes = [f"{c.channels}x{c.height}x{c.width}" for c in last[-1].cubes if c.name == "dst"]
     names = (_cut(", ".join(layers)), f"{numbers} {engines}") if layers else (engines, f"operation {numbers}")
-    return *names, " ".join([*sizes, _scale(unit.scale)]).strip()
+    return *names, " ".join([*sizes, _scale(units[-1].scale)]).strip()
+
+
+def _layers(unit: UnitInfo) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(operation.layer for operation in unit.operations if operation.layer))
+
+
+def _engines(unit: UnitInfo) -> str:
+    return "+".join(operation.type for operation in unit.operations)
 
 
 def _cut(text: str) -> str:
@@ -109,15 +134,18 @@ def _lines(layout: Layout) -> Iterator[str]:
         yield f'<path d="{"".join(steps)}" fill="none" stroke="#8a8f98"/>'
 
 
-def _box(point: Point, width: float, label: Label, node: Node, inspection: Inspection) -> Iterator[str]:
+def _box(point: Point, width: float, label: Label, units: list[UnitInfo]) -> Iterator[str]:
+    """``units``: none for a network input or output."""
     left, top = point.x + MARGIN - width / 2, _top(point)
-    unit = inspection.units[node.number] if isinstance(node, Source) and not node.input else None
     colour, stroke, hint = PORT_COLOUR, "#5b6470", ""
-    if unit is not None:
-        colour = CPU_COLOUR if unit.on_cpu else COLOURS[unit.operations[0].type]
-        stroke = "#d02020" if unit.problems else stroke
-        told = [*unit.problems, *(f"{o.number} {o.type}: {words(o.settings)}" for o in unit.operations)]
-        hint = f"<title>{escape(chr(10).join(told))}</title>"
+    if units:
+        colour = CPU_COLOUR if units[0].on_cpu else COLOURS[units[0].operations[0].type]
+        problems = [problem for unit in units for problem in unit.problems]
+        stroke = "#d02020" if problems else stroke
+        operations = [operation for unit in units for operation in unit.operations]
+        told = [f"{o.number} {o.type}: {words(o.settings)}" for o in operations[:MOST_HINTS]]
+        more = [f"and {len(operations) - MOST_HINTS} more"] if len(operations) > MOST_HINTS else []
+        hint = f"<title>{escape(chr(10).join([*problems, *told, *more]))}</title>"
     yield (
         f'<g><rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{4 * LINE}" rx="4" fill="{colour}" '
         f'stroke="{stroke}"/>{hint}'

@@ -9,6 +9,8 @@ from nvdla_sim.analysis.inspect.flow import Source
 from nvdla_sim.analysis.inspect.inspection import CubeInfo, Inspection, OperationInfo, TensorInfo, UnitInfo
 from nvdla_sim.analysis.inspect.settings import Settings
 
+MOST_SOURCES = 9  # that a unit's line names
+
 
 def lines(inspection: Inspection) -> Iterator[str]:
     """The whole report, line by line."""
@@ -57,8 +59,10 @@ def _unit(unit: UnitInfo, inspection: Inspection) -> Iterator[str]:
         yield f"  {operation.number:4} {operation.type:<7} {layer:<24} {flow}".rstrip()
         for part in (words(operation.settings), *_operands(operation), *_order(operation)):
             yield f"{'':14}{part}"
-    sources = ", ".join(source_name(source, inspection) for source in unit.sources)
-    ends = [f"from {sources}"] if sources else []
+    names = [source_name(source, inspection) for source in unit.sources]
+    if len(names) > MOST_SOURCES:
+        names[MOST_SOURCES - 1 : -1] = [".."]
+    ends = [f"from {', '.join(names)}"] if names else []
     if unit.tensor is not None:
         ends.append(f'gives "{unit.tensor}"{_scale(unit.scale)}')
     ends += [f"is output {inspection.outputs[number].name}" for number in unit.outputs]

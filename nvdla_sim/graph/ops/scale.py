@@ -50,7 +50,9 @@ def check_spread(shapes: list[Shape], axis: int, num_axes: int) -> None:
     if len(shapes) == 2:
         if shapes[1] != shapes[0][: len(shapes[1])]:
             first, second = map(shape_text, shapes)
-            raise ModelError(f"its second bottom {second} does not match the first sizes of {first}")
+            by_channel = shapes[1][0] == shapes[0][0] and max(shapes[1][1:]) == 1
+            hint = "; put a Flatten in front of it" if by_channel else ""
+            raise ModelError(f"its second bottom {second} does not match the first sizes of {first}{hint}")
     elif num_axes:
         check_axis(axis, shapes[0])
         check_axis(axis + num_axes - 1, shapes[0])

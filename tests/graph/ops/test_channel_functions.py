@@ -87,6 +87,8 @@ def test_a_second_input_lies_on_the_first_axes(second):
 def test_scale_refusals():
     with pytest.raises(ModelError, match="second bottom 3 does not match the first sizes of 4x3x2"):
         Scale().output_shapes([(4, 3, 2), (3,)])
+    with pytest.raises(ModelError, match=r"second bottom 4x1x1 .* put a Flatten in front of it"):
+        Scale().output_shapes([(4, 3, 2), (4, 1, 1)])
     with pytest.raises(ModelError, match="axis 4 is not an axis of 4x3x2, allowed: 1 to 3"):
         Scale(3, 2).output_shapes([(4, 3, 2)])
     with pytest.raises(ModelError, match="bias is not supported"):
