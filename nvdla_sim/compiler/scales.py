@@ -16,6 +16,7 @@ from nvdla_sim.compiler.joints import find_joints, takes_joint_scale
 from nvdla_sim.compiler.lower.pooling import keeps_scale, needs_own_scale
 from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.ops.pooling import Pooling
+from nvdla_sim.graph.ops.softmax import Softmax
 from nvdla_sim.graph.ops.upsample import Upsample
 from nvdla_sim.hw.config import Config
 
@@ -64,14 +65,18 @@ def assign_scales(graph: Graph, given: Mapping[str, np.float32], config: Config)
 
 
 def _joint_scales(graph: Graph, given: Mapping[str, np.float32]) -> dict[str, np.float32]:
-    """What is joined has one scale, and the layers that make the parts use it where they can."""
+    """What is joined has one scale, and the layers that make the parts use it where they can.
+
+    Softmax keeps its own: the emulator cuts to whole steps, which coarser ones would show.
+    """
     makers = {name: node for node in graph.nodes for name in node.outputs}
     scales: dict[str, np.float32] = {}
     for joint in find_joints(graph):
         scale = joint.scale(given)
         scales |= dict.fromkeys(joint.results, scale)
         for part in joint.parts:
-            free = part in makers and not _keeps_scale(makers[part], graph)
+            maker = makers.get(part)
+            free = maker and not isinstance(maker.op, Softmax) and not _keeps_scale(maker, graph)
             if free and takes_joint_scale(graph, joint, part, given[part], scale):
                 scales[part] = scale
     return scales

@@ -37,6 +37,13 @@ def test_channels_are_put_in_order_first() -> None:
     assert run(net).worst < 3
 
 
+def test_joined_to_larger_values_it_is_rounded_to_their_steps() -> None:
+    net = Net()
+    data = net.input((6, 4, 4), scale=2.0**-6)
+    net.add(Concat(), net.add(Softmax(), data), net.add(Convolution(5, (1, 1)), data), name="joined")
+    assert run(net, scales={"joined": 0.1}).worst < 0.6
+
+
 def test_what_the_emulator_cannot_is_told() -> None:
     net = Net()
     net.add(Softmax(axis=2), net.input((5, 4, 4)))
