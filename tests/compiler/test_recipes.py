@@ -26,7 +26,7 @@ PERFECT = 0.5  # steps: one rounding, and nothing else
 # NVIDIA's compiler cuts them so that the bytes agree, are off by 2^-14 of at most 128 steps.
 UNSURE = 1 / 512 + 128 / 2**14
 FARTHER = {
-    "08-pooling/ave7_conv.nv_large": "the average keeps its input's steps: finer ones need 50 KB of weights",
+    "08-pooling/ave7_conv.nv_large": "the average keeps its input's steps: finer ones take 50 KB of weights",
 }
 LUCK = 3 * 0.144  # three deviations of an error that is spread evenly over 0 .. 0.5
 

@@ -16,23 +16,32 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nvdla_sim.compiler.lower.convolve import convolve, features, features_for
+from nvdla_sim.compiler.lower.convolve import (
+    convolve,
+    convolve_into,
+    cuts_kernels,
+    features,
+    features_for,
+)
 from nvdla_sim.compiler.lower.lowering import Lowering
-from nvdla_sim.compiler.program import Converter, Cube, Pads, Pair, Pdp, Post, Stage
+from nvdla_sim.compiler.program import Converter, Cube, Pads, Pair, Pdp, Post, Stage, Tensor
 from nvdla_sim.compiler.scaling import multiplier, multipliers
 from nvdla_sim.compiler.steps import Step
 from nvdla_sim.compiler.tile import Geometry
 from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.ops.pooling import Pooling
 from nvdla_sim.hw.config import Config
+from nvdla_sim.hw.formats import Int8
+from nvdla_sim.loadable import descriptors
 from nvdla_sim.loadable.enums import PoolMode
 
 PDP_KERNEL = 8
 PDP_PAD = 7
 MAX_KERNEL = 32  # of a convolution
 FINER = 2  # times that an average's own steps must be finer to be worth a convolution
-FEW_BYTES = 4096  # that its weights may always have
-SMALL_PART = 20  # one of so many of the net's weights may be its
+FEW_BYTES = 8192  # that it may always add to a loadable
+SMALL_PART = 20  # besides, one byte for so many weights of the net
+OPERATION_BYTES = descriptors.DEP_GRAPH_STRIDE + descriptors.OP_STRIDE + descriptors.SURFACE_STRIDE
 PDP_PART = 1024  # source columns of one part of a split row
 
 
@@ -48,18 +57,20 @@ def needs_own_scale(
 ) -> bool:
     """Whether an average that PDP could make is worth a convolution with the scale that the table gives it.
 
-    Averages are smaller than what they are made of, so their own steps can be far finer. The convolution's
-    weights, equal for all surfaces, must not make a loadable much larger, and its rows must fit the buffer.
+    Averages are smaller than what they are made of, so their own steps can be far finer. The convolution, an
+    operation for each surface with the same weights, must not make a loadable much larger, and a window's
+    rows must fit the buffer.
     """
     op = _op(node)
     if op.method == "MAX" or max(op.kernel) > MAX_KERNEL:
         return False
-    _, _, width = graph.tensors[node.inputs[0]].chw
+    channels, _, width = graph.tensors[node.inputs[0]].chw
     weights = config.atom**2 * op.kernel[0] * op.kernel[1]
+    size = weights + -(-channels // config.atom) * 2 * OPERATION_BYTES
     others = sum(int(np.prod(params.shape)) for other in graph.nodes for params in other.params.values())
     return (
         bool(in_scale > FINER * given[node.outputs[0]])
-        and weights <= FEW_BYTES + others // SMALL_PART
+        and size <= FEW_BYTES + others // SMALL_PART
         and weights + config.atom * width * op.kernel[0] <= config.cbuf_bytes // 2
     )
 
@@ -201,7 +212,19 @@ def _average(node: Node, op: Pooling, to: Lowering) -> None:
     )
     stride = real_stride(op, (shape[0], height, width))
     geometry = Geometry(op.kernel, stride, (1, 1), Pads(top, left, bottom, right))
-    convolve(to, node.name, source, ones, geometry, post, node.outputs[0], group=shape[0])
+    _sums(to, node, source, ones, geometry, post)
+
+
+def _sums(to: Lowering, node: Node, source: Tensor, ones: Int8, geometry: Geometry, post: Post) -> None:
+    """Where lanes are unused they are summed up along with the others: all surfaces have the same weights."""
+    output, count = node.outputs[0], source.cube.channels
+    if source.lanes is not None and output not in to.graph.outputs:
+        every = replace(source, lanes=None), np.ones((count, *ones.shape[1:]), np.int8), geometry
+        if not cuts_kernels(to, *every, group=count):
+            dest = to.destination(output, source.lanes)
+            convolve_into(to, node.name, *every, post.in_lanes(source.lanes), dest.cube, group=count)
+            return
+    convolve(to, node.name, source, ones, geometry, post, output, group=ones.shape[0])
 
 
 def _areas(op: Pooling, source: tuple[int, int, int], dest: tuple[int, int, int]) -> NDArray[np.float32]:
