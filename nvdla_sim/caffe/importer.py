@@ -48,7 +48,24 @@ def load_caffe(
     files = f"prototxt {source.path}"
     if caffemodel is not None:
         files += f" with caffemodel {os.fspath(caffemodel)}"
-    return _Import(source, weights, dict(input_shapes or {}), files).graph()
+    work = _Import(source, weights, dict(input_shapes or {}), files)
+    work.read()
+    if work.problems:
+        raise work.error()
+    return work.result
+
+
+def survey_caffe(prototxt: Path) -> tuple[Graph, list[str]]:
+    """The structure without what this project lacks and what comes behind it, and a line for each such layer.
+
+    ``ModelError`` as ``load_caffe`` where anything else is wrong.
+    """
+    source = read_prototxt(prototxt)
+    work = _Import(source, None, {}, f"prototxt {source.path}")
+    work.read()
+    if not work.only_unsupported:
+        raise work.error()
+    return work.result, work.problems
 
 
 def _place(entry: SourceLayer) -> str:
@@ -71,7 +88,8 @@ class _Import:
         self.only_unsupported = True
         self.unsupported_types = False
 
-    def graph(self) -> Graph:
+    def read(self) -> None:
+        """All layers into ``result``, as far as ``problems`` let them."""
         with self._told("", self.source.net.input):
             self._net_inputs()
         with self._told(""):
@@ -87,13 +105,13 @@ class _Import:
                 raise ModelError(f"input_shapes names {', '.join(unused)}: the net has no such input")
             if not self.problems and not self.result.nodes:
                 raise ModelError("it has no layer that computes anything")
-        if self.problems:
-            if self.unsupported_types:
-                self.problems.append(f"supported types of layers: {', '.join(BUILDERS)}")
-            kind = UnsupportedError if self.only_unsupported else ModelError
-            raise kind(listed(f"{self.files} cannot be used:", self.problems))
         self._find_ends()
-        return self.result
+
+    def error(self) -> NvdlaError:
+        """All problems in one."""
+        supported = [f"supported types of layers: {', '.join(BUILDERS)}"] if self.unsupported_types else []
+        kind = UnsupportedError if self.only_unsupported else ModelError
+        return kind(listed(f"{self.files} cannot be used:", [*self.problems, *supported]))
 
     @contextmanager
     def _told(self, where: str, blobs: Iterable[str] = ()) -> Iterator[None]:

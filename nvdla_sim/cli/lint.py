@@ -36,20 +36,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def lint_net(options: argparse.Namespace) -> None:
     from nvdla_sim.analysis.lint import lint
-    from nvdla_sim.caffe.importer import load_caffe
+    from nvdla_sim.caffe.importer import survey_caffe
 
-    graph = load_caffe(options.prototxt, None)
+    graph, unknown = survey_caffe(options.prototxt)
+    for problem in unknown:
+        print(problem)
     complaints = lint(graph, options.configtarget, options.input_format)
     for complaint in complaints:
         line = f"line {complaint.line}: " if complaint.line else ""
         print(f'{line}layer "{complaint.layer}" ({complaint.kind}): {complaint.reason}')
         print(f"  works: {complaint.nearest}")
-    layers = len({complaint.layer for complaint in complaints})
-    if complaints:
+    wrong = len({complaint.layer for complaint in complaints}) + len(unknown)
+    layers = len(graph.nodes) + len(unknown)
+    if wrong:
+        behind = ", and those behind unknown ones have not been judged" if unknown else ""
         raise UnsupportedError(
-            f"{options.prototxt}: {layers} of {len(graph.nodes)} layers cannot run on {options.configtarget}"
+            f"{options.prototxt}: {wrong} of {layers} layers cannot run on {options.configtarget}{behind}"
         )
-    print(f"{options.prototxt}: all {len(graph.nodes)} layers can run on {options.configtarget}")
+    print(f"{options.prototxt}: all {layers} layers can run on {options.configtarget}")
 
 
 if __name__ == "__main__":

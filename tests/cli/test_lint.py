@@ -41,6 +41,24 @@ def test_a_net_that_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert told.err == f"nvdla-lint: error: {path}: 1 of 2 layers cannot run on nv_full\n"
 
 
+def test_layers_that_nobody_knows_are_told_with_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "net.prototxt"
+    reorg = 'layer { name: "reorg" type: "Reorg" bottom: "coarse" top: "reorg" }\n'
+    behind = 'layer { name: "behind" type: "ReLU" bottom: "reorg" top: "behind" }\n'
+    path.write_text(NET % 9 + reorg + behind)
+    assert main(["--prototxt", str(path)]) == 2
+    told = capsys.readouterr()
+    first, second, _ = told.out.splitlines()
+    assert first.startswith('line 8, layer "reorg" (Reorg): this type of layer is not supported; instead: ')
+    assert second.startswith('line 4: layer "coarse" (Convolution)')
+    assert "2 of 3 layers cannot run on nv_full, and those behind unknown ones" in told.err
+    path.write_text((NET % 9 + reorg).replace("num_output", "num_outputs"))
+    assert main(["--prototxt", str(path)]) == 2
+    assert 'did you mean "num_output"?' in capsys.readouterr().err
+
+
 def test_wrong_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, 8)
     assert main(["--prototxt", path, "--configtarget", "nv_tiny"]) == 2
