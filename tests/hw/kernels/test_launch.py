@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from nvdla_sim.errors import ProgramError
 from nvdla_sim.hw.config import CONFIGS
 from nvdla_sim.hw.conv import ConvLayer
+from nvdla_sim.hw.execute import reference_executor
 from nvdla_sim.hw.kernels import conv_plan
 from nvdla_sim.hw.kernels import launch as launches
 from nvdla_sim.hw.kernels.launch import bind, runs
 from nvdla_sim.hw.kernels.microkernel import Isa, best_isa, isa_named
 from nvdla_sim.hw.launch import Launch
-from nvdla_sim.hw.sdp import AluOp, Converter, OperandMemory, SdpLayer, XStage
+from nvdla_sim.hw.sdp import AluOp, Converter, OperandMemory, SdpLayer, XStage, YStage
 from tests.hw.kernels.launches import (
     Bench,
     Drawn,
@@ -249,6 +250,24 @@ def test_compiled_forms_need_no_general_path(form: str, flying: bool, isa: Isa, 
     with pytest.MonkeyPatch.context() as patch:
         patch.delattr("nvdla_sim.hw.kernels.sdp.run_stages")
         compare(chip, Launch(conv=conv, sdp=sdp), bench, isa)
+
+
+@pytest.mark.parametrize(("truncate", "result"), [(62, 1), (63, 1), (64, 0)])
+def test_the_largest_product_of_y(truncate: int, result: int) -> None:
+    """-2^31 times -2^31, the product of 2^62 that all sums of rounding must have room for."""
+    chip, random = CONFIGS["nv_small"], np.random.default_rng(0)
+    bench = Bench(random)
+    bench.memory[:] = 0
+    lowest = XStage(AluOp.SUM, -32768, 16, False, None, False, 0, False, None)
+    y = YStage(
+        mul=True, mul_operand=-(1 << 31), mul_cvt=None, prelu=False, truncate=truncate,
+        alu=None, alu_operand=None, alu_cvt=None, lut=None, memory=None,
+    )  # fmt: skip
+    sdp = random_sdp(random, chip, bench, (8, 1, 1), flying=False, simple=True)
+    launch = Launch(sdp=replace(sdp, x1=lowest, x2=None, y=y, cvt=Converter(0, 1, 0)))
+    compare(chip, launch, bench, best_isa())
+    reference_executor(chip, ports_of(bench.memory))(launch)
+    assert bench.memory[bench.memory != 0].tolist() == [result] * 8 * (result != 0)
 
 
 # ---- in place
