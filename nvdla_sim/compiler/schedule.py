@@ -84,7 +84,13 @@ def _link(slots: list[Slot], units: Sequence[Indexes]) -> None:
         for producer, consumer in itertools.pairwise(unit):
             slots[producer].consumers[slots[consumer].op.type] = Edge(consumer, OpEvent.OP_PROGRAMMED)
             slots[consumer].fused_parent = Edge(producer, OpEvent.OP_ENABLED)
-    after_own_type: set[int] = set()
+    after_own_type = {
+        first
+        for (first, *_), *others in units
+        # started while one of another layer is under way, a convolution never ends on nv_full's chip model;
+        # with several images no other edge tells that all those before are done
+        if others and slots[first].op.type is OpType.CONV
+    }
     for images, following in itertools.pairwise(units):
         for before, unit in zip(images, following, strict=True):
             last = slots[before[-1]]

@@ -115,6 +115,14 @@ def test_images_wait_for_their_own_data_only() -> None:
     assert [slot.dependency_count for slot in task.slots] == [1, 2, 1, 2, 1, 2]
 
 
+def test_a_convolution_waits_for_those_of_the_layer_before() -> None:
+    (task,) = schedule([(conv(), conv()), (pool(), pool()), (conv(), conv())])
+    assert isinstance(task, DlaTask)
+    chain = [slot.consumers.get(OpType.CONV) for slot in task.slots if slot.op.type is OpType.CONV]
+    programmed, completed = OpEvent.OP_PROGRAMMED, OpEvent.OP_COMPLETED
+    assert chain == [(1, programmed), (6, completed), (7, programmed), None]
+
+
 def test_an_engine_that_follows_itself_waits_for_all_images() -> None:
     """There is one edge from an operation to one of its own type: it leads to the next image's."""
     (task,) = schedule([(pool(), pool()), (pool(), pool())])
