@@ -66,11 +66,12 @@ class Net:
 
 @dataclass
 class Result:
-    """``errors``: for each output the distances |output - ideal| in its steps."""
+    """``errors``: for each output the distances |output - ideal| in its steps, which are ``scales``."""
 
     loadable: Loadable
     outputs: list[np.ndarray]
     errors: list[np.ndarray]
+    scales: list[float]
 
     @property
     def worst(self) -> float:
@@ -107,10 +108,11 @@ def run(
     table |= scales or {}
     loadable = compile_graph(graph, Table(table), target, quantization, **options)
     made = Runtime(loadable, target).run([inputs[name] for name in graph.inputs])
-    outputs, errors = [], []
+    outputs, errors, out_scales = [], [], []
     for output, name in zip(made, graph.outputs, strict=True):
         assert output.scale is not None
         ideal = np.clip(values[name][0].astype(np.float64) / output.scale, -128, 127)
         outputs.append(output.values)
+        out_scales.append(output.scale)
         errors.append(np.abs(output.values.reshape(ideal.shape) - ideal))
-    return Result(loadable, outputs, errors)
+    return Result(loadable, outputs, errors, out_scales)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from nvdla_sim.graph.ops.convolution import Convolution
+from nvdla_sim.graph.ops.deconvolution import Deconvolution
 from nvdla_sim.graph.ops.eltwise import Eltwise
+from nvdla_sim.graph.ops.inner_product import InnerProduct
 from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
 from nvdla_sim.graph.ops.relu6 import ReLU6
@@ -38,20 +40,44 @@ def test_one_rounding_whatever_the_spread(target, most, relu) -> None:
     assert run(net, target, "per-filter").worst < 0.53
 
 
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("most", [20, 40, 100])
-def test_filters_that_nobody_can_see_keep_their_bias(most) -> None:
+def test_filters_that_nobody_can_see_keep_their_bias(target, most) -> None:
     net, _ = spread_net([0, 0, 0, 0, 0, 0, most, most])
-    assert run(net, quantization="per-filter").worst < 0.53
+    assert run(net, target, "per-filter").worst < 0.53
 
 
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("follower", ["eltwise", "prelu"])
-def test_what_needs_the_second_stage_becomes_an_operation_of_its_own(follower) -> None:
+def test_what_needs_the_second_stage_becomes_an_operation_of_its_own(target, follower) -> None:
     net, x = spread_net([0, 0, 1, 2, 6, 9, 11, 12])
     if follower == "prelu":
         net.add(PReLU(), x)
     else:
         net.add(Eltwise("SUM"), net.add(Convolution(8, (3, 3)), "data"), x)
-    assert run(net, quantization="per-filter").worst < 2.5
+    assert run(net, target, "per-filter").worst < 2.5
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("most", [6, 12])
+def test_pictures_vectors_groups_and_deconvolutions(target, most) -> None:
+    """Wherever filters of very different size are, they keep their bits."""
+    sizes = np.exp2(-np.array([0, 0, 1, 2, most // 2, most - 1, most, most], np.float32))
+    for op, shape in (
+        (Convolution(8, (3, 3)), (3, 6, 7)),
+        (Convolution(8, (3, 3), group=4), (8, 6, 7)),
+        (InnerProduct(8), (8, 4, 4)),
+        (Deconvolution(8, (2, 2), (2, 2)), (8, 4, 5)),
+    ):
+        net = Net()
+        data = net.input(shape)
+        if isinstance(op, Deconvolution):
+            weight = net.whole_weights(op, 8) * sizes[:, None, None]
+        else:
+            natural = op.param_shapes([shape])["weight"]
+            weight = net._param("weight", natural) * sizes.reshape(-1, *(1,) * (len(natural) - 1))
+        net.add(op, data, weight=weight, bias=net.rng.uniform(-20, 20, 8).astype(np.float32))
+        assert run(net, target, "per-filter").worst < 0.53, op.kind
 
 
 def test_a_bound_that_int8_has_anyway_needs_no_second_stage() -> None:
@@ -62,9 +88,10 @@ def test_a_bound_that_int8_has_anyway_needs_no_second_stage() -> None:
     assert result.worst < 0.53
 
 
-def test_a_filter_of_zeros_keeps_its_bias() -> None:
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_filter_of_zeros_keeps_its_bias(target) -> None:
     net = Net()
     weights = net._param("weight", (8, 8, 3, 3)) * EXACT[:, None, None, None]
     net.add(Convolution(8, (3, 3)), net.input((8, 5, 5)), weight=weights)
     for mode in ("per-kernel", "per-filter"):
-        assert run(net, quantization=mode).worst < 0.52
+        assert run(net, target, mode).worst < 0.52
