@@ -44,6 +44,15 @@ def cells(report: TensorReport) -> list[str]:
     ]
 
 
+def amplified(amplifier: tuple[str, float, float]) -> str:
+    """The sentence on ``Verdict.amplifier``."""
+    layer, before, behind = amplifier
+    return (
+        f"{layer} makes the errors of the layers before it larger: {before:.1f} dB before it, "
+        f"{behind:.1f} dB behind it; only finer scales before it help (another method, per-filter weights)"
+    )
+
+
 def decibels(value: float) -> str:
     """A ratio of signal to noise; what is equal has none."""
     return "exact" if value >= MAX_DB else f"{value:.1f}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from nvdla_sim.analysis.compare import charts
-from nvdla_sim.analysis.compare.columns import COLUMNS, cells
+from nvdla_sim.analysis.compare.columns import COLUMNS, amplified, cells
 from nvdla_sim.analysis.compare.comparison import Comparison, TensorReport
 from nvdla_sim.analysis.compare.metrics import MAX_DB
 from nvdla_sim.analysis.compare.verdict import Finding, Verdict, label
@@ -17,7 +17,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1f2430; margin: 2rem auto; max-width: 1160px;
   padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; }
-.facts { color: #5b6275; margin: 0; } .facts code { color: inherit; }
+.facts { color: #5b6275; margin: 0 0 .4rem; } .facts code { color: inherit; }
 .verdict { border-left: 6px solid #2a9d6f; background: #f1faf6; padding: .7rem 1rem; margin: 1.2rem 0; }
 .verdict.bad { border-color: #d1495b; background: #fdf3f4; }
 .verdict.unused { border-color: #c9cedb; background: #f6f7fa; }
@@ -73,7 +73,8 @@ def _verdict(verdict: Verdict) -> Iterable[str]:
     if verdict.first is None:
         yield "<div class=verdict><b>No layer stands out.</b>"
         weakest, own = verdict.weakest
-        yield f"<p>The weakest is {escape(weakest)} with {own:.1f} dB of its own.</p></div>"
+        more = f" Also: {amplified(verdict.amplifier)}." if verdict.amplifier is not None else ""
+        yield f"<p>The weakest is {escape(weakest)} with {own:.1f} dB of its own.{escape(more)}</p></div>"
     for finding in verdict.findings:
         yield from _finding(finding)
     yield f"<p>{escape(output)}</p>"

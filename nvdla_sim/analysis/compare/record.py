@@ -19,6 +19,7 @@ def record(comparison: Comparison, verdict: Verdict) -> dict[str, Any]:
         "verdict": None if verdict.first is None else _finding(verdict.first),
         "findings": [_finding(finding) for finding in verdict.findings],
         "weakest": {"layer": verdict.weakest[0], "own_snr_db": verdict.weakest[1]},
+        "amplifier": None if verdict.amplifier is None else list(verdict.amplifier),
         "output": {"name": name, "snr_db": snr, "cosine": cosine},
         "tensors": [asdict(report) for report in comparison.tensors],
         "entries": [asdict(entry) for entry in comparison.versions.entries],

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nvdla_sim.analysis.compare.columns import COLUMNS, cells
+from nvdla_sim.analysis.compare.columns import COLUMNS, amplified, cells
 from nvdla_sim.analysis.compare.comparison import Comparison
 from nvdla_sim.analysis.compare.verdict import Verdict
 
@@ -42,6 +42,8 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     if verdict.first is None:
         weakest, own = verdict.weakest
         lines.append(f"verdict: no layer stands out; the weakest is {weakest} with {own:.1f} dB of its own")
+        if verdict.amplifier is not None:
+            lines.append(f"also: {amplified(verdict.amplifier)}")
     else:
         first = verdict.first
         lines += [

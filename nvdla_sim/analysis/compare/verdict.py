@@ -30,6 +30,7 @@ POOR_DB = 20.0  # a tensor below this is far from its float values; good calibra
 VANISHED = 0.9  # so many values lost to 0 are too many, however small they are
 POOR_WEIGHTS_DB = 15.0
 SPREAD_DB = 6.0  # what a scale for each filter must win
+AMPLIFIED_DB = 10.0  # what a layer has to lose of its inputs' ratio to be told
 ARITHMETIC_DB = 10.0  # what the chip's integers may cost beside the fake-quantised run
 
 FINER = "calibrate this layer with a method that cuts off outliers (kl-trt, mse, percentile)"
@@ -67,12 +68,15 @@ class Finding:
 class Verdict:
     """``findings`` in the order of the layers, those that the compiled net does not use last.
 
-    ``weakest``: the layer with the smallest signal-to-noise ratio of its own. ``output``: the worst network
-    output of the chip, (name, SNR in dB, cosine).
+    ``weakest``: the layer with the smallest signal-to-noise ratio of its own. ``amplifier``: the layer that
+    makes errors of the layers before it larger than any other does, (name, SNR of its inputs and of its
+    output on the chip in dB), None where none does so by much. ``output``: the worst network output of the
+    chip, (name, SNR in dB, cosine).
     """
 
     findings: tuple[Finding, ...]
     weakest: tuple[str, float]
+    amplifier: tuple[str, float, float] | None
     output: tuple[str, float, float]
 
     @property
@@ -101,6 +105,7 @@ def judge(comparison: Comparison) -> Verdict:
     return Verdict(
         findings=tuple(finding for *_, finding in found),
         weakest=(label(weakest), weakest.own.snr_db),
+        amplifier=_amplifier(comparison),
         output=_worst_output(comparison),
     )
 
@@ -251,6 +256,20 @@ def _gap(report: TensorReport) -> float:
 
 
 RULES = (_scale, _weights, _arithmetic)
+
+
+def _amplifier(comparison: Comparison) -> tuple[str, float, float] | None:
+    """The layer whose output is farthest below both its inputs and its own error."""
+    chip = {report.name: report.accumulated[CHIP].snr_db for report in comparison.tensors}
+    found = []
+    for report in comparison.tensors:
+        part = comparison.versions.parts.get(report.name)
+        if part is not None and part.inputs:
+            before = min(chip[name] for name in part.inputs)
+            loss = min(before, report.own.snr_db) - chip[report.name]
+            found.append((loss, (label(report), before, chip[report.name])))
+    worst = max(found, default=None)
+    return worst[1] if worst is not None and worst[0] > AMPLIFIED_DB else None
 
 
 def _worst_output(comparison: Comparison) -> tuple[str, float, float]:

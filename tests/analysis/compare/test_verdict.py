@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from nvdla_sim.analysis.compare.metrics import Error
+from nvdla_sim.analysis.compare.page import page
+from nvdla_sim.analysis.compare.terminal import verdict_lines
 from nvdla_sim.analysis.compare.verdict import Cause, judge
 from nvdla_sim.calib.table import Table
 from nvdla_sim.errors import CalibrationError
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.pooling import Pooling
+from nvdla_sim.graph.ops.softmax import Softmax
 from tests.analysis.compare.nets import chain, compared, first_finding, true_table, with_scales
 
 USED = ("data", "relu1", "relu2", "ip")  # the entries that the compiled chain takes scales from
@@ -116,6 +119,25 @@ def test_average_pooling_may_have_the_scale_of_its_input() -> None:
     finding = first_finding(graph, {"data": data}, with_scales(as_input, conv=table.scales["conv"] * 10))
     assert finding is not None
     assert finding.layer == "conv"
+
+
+def test_a_layer_that_makes_errors_larger_is_told(net) -> None:
+    """A Softmax of large values is a choice: what is nearly equal before it is all or nothing behind it."""
+    assert judge(compared(*net)).amplifier is None
+    graph, inputs = chain()
+    weight = graph.nodes[-1].params["weight"]
+    weight *= 1000
+    weight[0] = weight[3] * 1.01  # the two largest
+    graph.add("prob", Softmax(), ["ip"], {})
+    graph.outputs = ("prob",)
+    comparison = compared(graph, inputs, true_table(graph, inputs))
+    verdict = judge(comparison)
+    assert verdict.first is None
+    layer, before, behind = verdict.amplifier
+    assert layer == "prob"
+    assert behind < before - 10
+    assert any("prob makes the errors" in line for line in verdict_lines(verdict))
+    assert "prob makes the errors" in page(comparison, verdict, "net", [])
 
 
 def test_the_first_of_two_bad_layers(net) -> None:
