@@ -15,6 +15,7 @@ from nvdla_sim.graph.graph import Graph
 # Operators whose output cannot leave [-1, 1].
 KNOWN_RANGE = frozenset({"Sigmoid", "Softmax", "TanH"})
 MAX_LISTED = 20
+ADVICE = "calibrate again, or fill the gaps with nvdla-table convert --default SCALE"
 KNOWN_SCALE = float(np.float32(1) / np.float32(127))
 
 
@@ -54,7 +55,7 @@ class Fit:
             unused = (f"unused {entry}" for entry in self.unused)
             raise CalibrationError(
                 listed(
-                    f"{self.table.source} has no scale for {len(self.missing)} inputs and layers:",
+                    f"{self.table.source} has no scale for {len(self.missing)} inputs and layers; {ADVICE}:",
                     [*_first(missing), *_first(unused)],
                 )
             )

@@ -60,7 +60,7 @@ def convert(
     """Write the folder ``database``; returns how many images are in it. It is there whole or not at all.
 
     Lines of ``listing`` are ``path label``, paths from ``root`` on. ``ImageError`` when too many pictures are
-    unreadable, none is readable, or sizes differ under ``check_size``; ``OptionError`` when the database
+    unreadable, none is readable, labels lack, or sizes differ under ``check_size``; ``OptionError`` when it
     exists; ``UnsupportedError`` without the package lmdb.
     """
     try:
@@ -73,6 +73,12 @@ def convert(
     if target.exists():
         raise OptionError(f"{target} exists: remove it, or name another database")
     entries = list(picture_list(Path(listing), Path(root)).entries)
+    unlabelled = [os.fspath(entry.path) for entry in entries if entry.label is None]
+    if unlabelled:
+        raise ImageError(
+            f"list {os.fspath(listing)}: {len(unlabelled)} of {len(entries)} lines have no label, the first "
+            f'is {unlabelled[0]}: each is "path label"'
+        )
     if settings.shuffle:
         random.Random(SEED).shuffle(entries)
     try:
@@ -114,7 +120,8 @@ def _data(entries: list[Entry], settings: Settings, skipped: Skipped) -> Iterato
             if size not in (None, pixels.shape):
                 raise ImageError(f"picture {entry.path} is {pixels.shape} (CHW), those before are {size}")
             size = pixels.shape
-        datum.label = entry.label or 0
+        assert entry.label is not None
+        datum.label = entry.label
         yield place, datum
 
 

@@ -16,6 +16,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         picture(tmp_path / "images" / f"{number}.png", number)
     (tmp_path / "list.txt").write_text("".join(f"{n}.png {n}\n" for n in range(3)))
+    (tmp_path / "unlabelled.txt").write_text("0.png 4\n1.png\n")
     monkeypatch.chdir(tmp_path)
 
 
@@ -57,6 +58,7 @@ def test_skipped_pictures_are_named(folder, capsys) -> None:
         ([*PLACES, "-backend", "sql"], "lmdb, leveldb"),
         ([*PLACES, "-encode_type", "gif"], 'encode_type "gif"'),
         ([*PLACES, "-resize_height", "-3"], "-resize_height"),
+        (["images", "unlabelled.txt", "db"], "1 of 2 lines have no label, the first is images/1.png"),
         (["images", "missing", "db"], "missing"),
         (["images", "list.txt", "images"], "images exists"),
         (["nowhere", "list.txt", "db", "--skip-limit", "0"], "allowed to be skipped: 0"),
