@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nvdla_sim.cli._command import command_parser, run_command
 from nvdla_sim.cli._cores import cores, one_thread_for_products
+from nvdla_sim.cli._net import add_net
 from nvdla_sim.cli._numbers import whole
 from nvdla_sim.cli._preprocessing import (
     FLAGS,
@@ -47,9 +48,8 @@ def _parser() -> argparse.ArgumentParser:
         "methods: minmax, percentile, mse, kl-trt (TensorRT's entropy 2), entropy-v1 (TensorRT's first),\n"
         "legacy (TensorRT 2: quantile and cutoff), kl-caffe-int8 (caffe-int8-convert-tools), kl-ncnn",
     )
+    add_net(parser)
     add = parser.add_argument
-    add("--prototxt", metavar="FILE", required=True, help="the net's layers")
-    add("--caffemodel", metavar="FILE", required=True, help="the net's trained weights")
     add(
         "--images", metavar="PATH",
         help="a folder of pictures or of class folders, a list of paths, an lmdb of Datum, TensorRT's batch "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nvdla_sim.cli._command import command_parser, run_command
+from nvdla_sim.cli._net import add_compiling, add_net, chosen_compiling
 from nvdla_sim.cli._preprocessing import (
     add_preprocessing,
     check_flags,
@@ -17,7 +18,7 @@ from nvdla_sim.cli._preprocessing import (
     net_input,
     with_scale,
 )
-from nvdla_sim.errors import OptionError, all_of, one_of
+from nvdla_sim.errors import OptionError, one_of
 from nvdla_sim.files import check_places
 
 if TYPE_CHECKING:
@@ -43,20 +44,15 @@ def _parser() -> argparse.ArgumentParser:
         "Run one input through a net in float, fake-quantised float and on the int8 chip, hold every tensor "
         "against the float run, and name the first layer that int8 spoils, why, and what to try.",
     )
+    add_net(parser)
     add = parser.add_argument
-    add("--prototxt", metavar="FILE", required=True, help="the net's layers")
-    add("--caffemodel", metavar="FILE", required=True, help="the net's trained weights")
     add("--calibtable", metavar="FILE", required=True, help="the calibration table: JSON, cache or .table")
     add(
         "--image", metavar="FILE", dest="images", action="append", required=True,
         help="a picture, or .npy or .npz with the net's input as float; once for each network input",
     )  # fmt: skip
     add("--configtarget", metavar="NAME", default="nv_full", help="as nvdla-compile (default: nv_full)")
-    add(
-        "--quantizationMode", metavar="WORD", dest="quantization", default="per-kernel",
-        help="per-kernel or per-filter, as nvdla-compile (default: per-kernel)",
-    )  # fmt: skip
-    add("--informat", metavar="WORD", dest="input_format", help="nhwc or nchw, as nvdla-compile")
+    add_compiling(parser)
     add(
         "--tensor-bits", metavar="N,N", default="32,16,8",
         help="which runs to make beside the chip's: 32 float (always), 16 and 8 fake-quantised "
@@ -110,25 +106,18 @@ def compare_net(options: argparse.Namespace) -> None:
 
 def _settings(options: argparse.Namespace) -> Settings:
     from nvdla_sim.analysis.compare.versions import FAKE_BITS, Settings
-    from nvdla_sim.compiler.pipeline import INPUT_FORMATS, QUANTIZATIONS
-    from nvdla_sim.hw.config import config_named
 
-    quantization = options.quantization.lower()
-    input_format = options.input_format.lower() if options.input_format is not None else None
     words = [*map(str, FAKE_BITS), FLOAT_BITS]
     chosen = {word.strip() for word in options.tensor_bits.split(",")}
-    all_of(
-        lambda: config_named(options.configtarget),
-        lambda: one_of("--quantizationMode", quantization, QUANTIZATIONS),
-        lambda: input_format is None or one_of("--informat", input_format, INPUT_FORMATS),
-        lambda: [one_of("--tensor-bits", word, words) for word in sorted(chosen)],
+    compiling = chosen_compiling(
+        options, lambda: [one_of("--tensor-bits", word, words) for word in sorted(chosen)]
     )
     if options.deny and chosen == {FLOAT_BITS}:
         raise OptionError("--deny keeps layers in float in the fake-quantised runs: --tensor-bits has none")
     return Settings(
         target=options.configtarget,
-        quantization=quantization,
-        input_format=input_format,
+        quantization=compiling.quantization,
+        input_format=compiling.input_format,
         bits=tuple(bits for bits in FAKE_BITS if str(bits) in chosen),
         deny=tuple(options.deny),
     )

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nvdla_sim.cli._command import command_parser, run_command
+from nvdla_sim.cli._net import add_compiling, add_net, chosen_compiling
 from nvdla_sim.cli._numbers import whole
-from nvdla_sim.errors import OptionError, UnsupportedError, all_of, one_of
+from nvdla_sim.errors import OptionError, UnsupportedError, one_of
 
 if TYPE_CHECKING:
     from nvdla_sim.loadable.loadable import Loadable
@@ -25,9 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("nvdla-compile", "Compile a Caffe net to an int8 loadable for NVDLA.")
+    add_net(parser)
     add = parser.add_argument
-    add("--prototxt", metavar="FILE", required=True, help="the net's layers")
-    add("--caffemodel", metavar="FILE", required=True, help="the net's trained weights")
     add(
         "--calibtable", metavar="FILE",
         help='the scale of each layer, as JSON: {"conv1": {"scale": 0.01}, ...}',
@@ -43,16 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the hardware configuration (default: nv_full)",
     )  # fmt: skip
     add("--cprecision", metavar="WORD", default="int8", help="int8; fp16 is not built yet (default: int8)")
-    add(
-        "--quantizationMode", metavar="WORD", dest="quantization", default="per-kernel",
-        help="how many scales the weights of a layer have: per-kernel, one; per-filter, one for each output "
-        "channel (default: per-kernel)",
-    )  # fmt: skip
-    add(
-        "--informat", metavar="WORD", dest="input_format",
-        help="how the input lies in memory: nhwc, 4-byte pixels; nchw, a feature surface (default: nhwc for "
-        "1, 3 or 4 channels, else nchw)",
-    )  # fmt: skip
+    add_compiling(parser)
     add(
         "--batch", metavar="N", default="1",
         help="images of a run: every input and output holds so many, one after the other, and each has "
@@ -62,15 +53,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def compile_net(options: argparse.Namespace) -> None:
-    from nvdla_sim.compiler.pipeline import INPUT_FORMATS, PROFILES, QUANTIZATIONS
-    from nvdla_sim.hw.config import config_named
+    from nvdla_sim.compiler.pipeline import PROFILES
 
-    quantization = options.quantization.lower()
-    input_format = options.input_format.lower() if options.input_format is not None else None
-    all_of(
-        lambda: config_named(options.configtarget),
-        lambda: one_of("--quantizationMode", quantization, QUANTIZATIONS),
-        lambda: input_format is None or one_of("--informat", input_format, INPUT_FORMATS),
+    quantization, input_format = chosen_compiling(
+        options,
         lambda: _check_precision(options.cprecision.lower()),
         lambda: whole("--batch", options.batch),
         lambda: _check_table(options.calibtable),

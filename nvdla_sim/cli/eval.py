@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nvdla_sim.cli._command import command_parser, run_command
 from nvdla_sim.cli._cores import cores, one_thread_for_products
+from nvdla_sim.cli._net import add_compiling, add_net, chosen_compiling
 from nvdla_sim.cli._numbers import whole
 from nvdla_sim.cli._preprocessing import (
     add_preprocessing,
@@ -18,7 +19,7 @@ from nvdla_sim.cli._preprocessing import (
     formula,
     with_scale,
 )
-from nvdla_sim.errors import OptionError, all_of, one_of
+from nvdla_sim.errors import OptionError
 
 if TYPE_CHECKING:
     from nvdla_sim.analysis.evaluate.job import Job
@@ -39,20 +40,15 @@ def _parser() -> argparse.ArgumentParser:
         "Score a net in float and in int8 on labelled images. A prediction is among the top k when at most k "
         "classes have at least the true class's value.",
     )
+    add_net(parser)
     add = parser.add_argument
-    add("--prototxt", metavar="FILE", required=True, help="the net's layers")
-    add("--caffemodel", metavar="FILE", required=True, help="the net's trained weights")
     add("--loadable", metavar="FILE", help="the int8 net; or else it is compiled with --calibtable")
     add(
         "--calibtable", metavar="FILE",
         help="the calibration table: JSON, cache or .table; with --loadable, for the scale of its input",
     )  # fmt: skip
     add("--configtarget", metavar="NAME", help="the hardware configuration (default: nv_full, or inferred)")
-    add(
-        "--quantizationMode", metavar="WORD", dest="quantization", default="per-kernel",
-        help="per-kernel or per-filter, as nvdla-compile (default: per-kernel)",
-    )  # fmt: skip
-    add("--informat", metavar="WORD", dest="input_format", help="nhwc or nchw, as nvdla-compile")
+    add_compiling(parser)
     add(
         "--data", metavar="PATH", required=True,
         help="labelled images: a list of paths and labels, class folders, an lmdb of Datum, TensorRT's batch "
@@ -111,17 +107,8 @@ def evaluate_net(options: argparse.Namespace) -> None:
 
 def _job(options: argparse.Namespace) -> Job:
     from nvdla_sim.analysis.evaluate.job import Job
-    from nvdla_sim.compiler.pipeline import INPUT_FORMATS, QUANTIZATIONS
-    from nvdla_sim.hw.config import config_named
 
-    quantization = options.quantization.lower()
-    input_format = options.input_format.lower() if options.input_format is not None else None
-    all_of(
-        lambda: _check_int8(options),
-        lambda: options.configtarget is None or config_named(options.configtarget),
-        lambda: one_of("--quantizationMode", quantization, QUANTIZATIONS),
-        lambda: input_format is None or one_of("--informat", input_format, INPUT_FORMATS),
-    )
+    compiling = chosen_compiling(options, lambda: _check_int8(options))
 
     def whole_path(path: str | None) -> str | None:
         # workers may have another working directory
@@ -136,8 +123,8 @@ def _job(options: argparse.Namespace) -> Job:
         table=whole_path(options.calibtable),
         loadable=whole_path(options.loadable),
         target=options.configtarget,
-        quantization=quantization,
-        input_format=input_format,
+        quantization=compiling.quantization,
+        input_format=compiling.input_format,
     )
 
 

@@ -119,6 +119,7 @@ def export_bm1684(options: argparse.Namespace) -> None:
     preprocess = Preprocess()
     if not data_sources(options.prototxt):
         preprocess = chosen_preprocessing(options)
+        print(f"the Data layers do: {preprocess.formula}")
     elif any(getattr(options, flag) is not None for flag in FLAGS):
         raise OptionError(
             f"{options.prototxt} has a data layer, which is kept: leave preprocessing flags out"

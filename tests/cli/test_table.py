@@ -130,6 +130,7 @@ def test_unique_top(net, capsys) -> None:
 def test_export_bm1684(net, capsys) -> None:
     command = ["export-bm1684", "net.prototxt", "--table", "t.json", "-o", "out/deep"]
     assert main([*command, "--mean", "1,2,3", "--source", "somewhere"]) == 0
+    assert "x = (pixel - (1, 2, 3)) (BGR)" in capsys.readouterr().out
     assert sorted(path.name for path in Path("out/deep").iterdir()) == sorted(
         f"net_{kind}_unique_top.prototxt" for kind in ("deploy_fp32", "deploy_int8", "test_fp32", "test_int8")
     )
