@@ -89,7 +89,7 @@ def told(rule: Rule) -> tuple[str, str]:
 def tensor_sizes(node: Node, graph: Graph) -> str:
     """Channels, height and width are at most 8192.
 
-    Nearest: fewer channels, or a smaller picture.
+    Nearest: fewer channels or a smaller picture; for Flatten and Concat, their bottoms as outputs.
     """
     shapes = [graph.tensors[name].chw for name in (*node.inputs, *node.outputs)]
     return ", ".join(shape_text(shape) for shape in shapes if max(shape) > MAX_SIZE)

@@ -16,6 +16,7 @@ from nvdla_sim.errors import UnsupportedError
 from nvdla_sim.hw.formats import Int8
 
 POINT = Geometry((1, 1))
+DENSE_COPY = 1 << 19  # bytes of weights that a copy in one operation may have
 
 
 def convolve(
@@ -74,7 +75,8 @@ def cuts_kernels(to: Lowering, source: Tensor, weights: Int8, geometry: Geometry
 
 def copy_channels(to: Lowering, layer: str, source: Tensor, name: str) -> None:
     """Copy a tensor, channel i to lane i, through a 1x1 convolution with ones and zeros: exact."""
-    convolve(to, layer, source, _ones(to, name), POINT, Post(), name)
+    ones, group = _ones(to, source, name)
+    convolve(to, layer, source, ones, POINT, Post(), name, group)
 
 
 def features(to: Lowering, name: str, in_order: bool = False) -> Tensor:
@@ -84,7 +86,8 @@ def features(to: Lowering, name: str, in_order: bool = False) -> Tensor:
     """
     tensor = to.tensors[name]
     if tensor.image or (in_order and tensor.lanes is not None):
-        blocks = list(split_blocks(to, name, tensor, _ones(to, name), POINT))
+        ones, group = _ones(to, tensor, name)
+        blocks = list(split_blocks(to, name, tensor, ones, POINT, group))
         copy = to.scratch(*to.graph.tensors[name].chw, tensor.scale, result_lanes(blocks, to.config.atom))
         _emit(to, name, tensor.image, POINT, Post(), blocks, copy.cube)
         to.tensors[name] = tensor = copy
@@ -96,8 +99,15 @@ def features_for(to: Lowering, name: str, output: str) -> Tensor:
     return features(to, name, in_order=output in to.graph.outputs)
 
 
-def _ones(to: Lowering, name: str) -> Int8:
-    return np.eye(to.graph.tensors[name].chw[0], dtype=np.int8)[:, :, None, None]
+def _ones(to: Lowering, source: Tensor, name: str) -> tuple[Int8, int]:
+    """Weights that copy the channels of ``source`` to the tensor ``name``, and their groups.
+
+    Many channels are groups of their own: each operation reads only the surfaces it needs.
+    """
+    count = to.graph.tensors[name].chw[0]
+    if source.image or count * source.cube.channels <= DENSE_COPY:
+        return np.eye(count, dtype=np.int8)[:, :, None, None], 1
+    return np.ones((count, 1, 1, 1), np.int8), count
 
 
 def _emit(

@@ -108,6 +108,18 @@ def test_boxes_of_a_detector() -> None:
     assert run(net).worst < 1.1
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("order", [(0, 2, 3, 1), (0, 1, 2, 3)])
+def test_a_long_vector_is_put_in_order_piece_by_piece(target, order) -> None:
+    """A single convolution would have 2,880 kernels of as many weights."""
+    net = Net()
+    x = net.add(Permute(order), net.input((24, 10, 12)))
+    net.add(Flatten(), x)
+    result = run(net, target)
+    assert result.worst == 0
+    assert len(result.loadable.to_bytes()) < 3 << 20
+
+
 def test_a_window_of_a_window_is_flattened() -> None:
     net = Net()
     rows = net.add(Slice((1, 4), axis=2), net.input((20, 5, 3))).split()[1]
