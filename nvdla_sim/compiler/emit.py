@@ -8,12 +8,9 @@ Source: compiler-facts sections 1, 2, 3 and 12.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-from nvdla_sim.compiler.allocate import ALIGNMENT
+from nvdla_sim.compiler.constants import Constants, Content
 from nvdla_sim.compiler.describe import Lists, describe, place_lists
 from nvdla_sim.compiler.encode import Bytes, Encoder, Place
 from nvdla_sim.compiler.program import Buffer, Cube, Port, Program, Role
@@ -52,7 +49,7 @@ def emit(program: Program, tasks: Sequence[Task], batch: int, pool_size: int, co
             container.bind(memory, bind, port, batch, config)
     if pool_size:
         pool = container.memory(MemoryFlags.ALLOC, round_up(batch * pool_size, PAGE))
-    constants = _Constants(len(container.result.memories))
+    constants = Constants(len(container.result.memories))
 
     def locate(cube: Cube) -> Place:
         assert cube.buffer is not None
@@ -63,40 +60,13 @@ def emit(program: Program, tasks: Sequence[Task], batch: int, pool_size: int, co
     encoder = Encoder(config, locate, constants.place)
     described = [describe(task, encoder) for task in tasks]
     if constants.size:
-        container.memory(
-            MemoryFlags.ALLOC | MemoryFlags.SET,
-            round_up(constants.size, PAGE),
-            _plain_blob("tb-0", constants.content()),
-        )
+        container.constants(round_up(constants.size, PAGE), constants.contents())
     ordinary = len(container.result.memories)
     for index, lists in enumerate(described):
         container.task(index, lists, ordinary)
     notes = source_map(program, tasks, batch, locate, config)
     container.result.blobs.append(_plain_blob(SOURCE_MAP, notes))
     return container.finished()
-
-
-class _Constants:
-    """Weights and operands in one blob; equal ones are stored once."""
-
-    def __init__(self, memory: int) -> None:
-        self.memory = memory
-        self.size = 0
-        self.pieces: dict[bytes, tuple[int, Bytes]] = {}  # digest -> offset, content
-
-    def place(self, data: Bytes) -> Place:
-        digest = hashlib.sha256(data.data).digest()
-        if digest not in self.pieces:
-            offset = round_up(self.size, ALIGNMENT)
-            self.pieces[digest] = offset, data
-            self.size = offset + data.size
-        return self.memory, self.pieces[digest][0]
-
-    def content(self) -> Bytes:
-        content = np.zeros(self.size, np.uint8)
-        for offset, data in self.pieces.values():
-            content[offset : offset + data.size] = data
-        return content
 
 
 class _Container:
@@ -113,6 +83,14 @@ class _Container:
             entry.contents, entry.offsets = [content.name], [0]
         self.result.memories.append(entry)
         return number
+
+    def constants(self, size: int, contents: Iterable[Content]) -> None:
+        entry = self.result.memories[self.memory(MemoryFlags.ALLOC | MemoryFlags.SET, size)]
+        for number, content in enumerate(contents):
+            name = f"tb-{number}"
+            self.result.blobs.append(_plain_blob(name, content.data))
+            entry.contents += [name] * content.times
+            entry.offsets += [content.offset + i * content.data.size for i in range(content.times)]
 
     def bind(self, memory: int, bind: int, port: Port, batch: int, config: Config) -> None:
         """Tell the runtime what the memory of a network input or output looks like."""

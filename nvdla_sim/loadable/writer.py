@@ -53,7 +53,7 @@ def write_task(b: Builder, task: Task) -> int:
 
 
 def write_memory(b: Builder, memory: MemoryEntry) -> int:
-    contents = _references(b, [b.CreateString(name) for name in memory.contents])
+    contents = _references(b, [b.CreateSharedString(name) for name in memory.contents])
     offsets = _numbers(b, memory.offsets, "<u8")
     fb.MemoryListEntryStart(b)
     fb.MemoryListEntryAddId(b, memory.id)

@@ -22,6 +22,7 @@ from nvdla_sim.errors import LoadableError, ProgramError
 from nvdla_sim.hw.cdma import fetch_weights
 from nvdla_sim.hw.chip import Chip
 from nvdla_sim.hw.config import Config, config_named
+from nvdla_sim.hw.memory import Bytes
 from nvdla_sim.loadable.enums import MemoryFlags
 from nvdla_sim.loadable.lists import DlaTask, EmuTask, read_task
 from nvdla_sim.loadable.loadable import Loadable, Task
@@ -78,7 +79,7 @@ class _Checker:
         self._buffers = buffers
         self._config = findings.config
         self._findings = findings
-        self._blobs = _Ranges(range(place, place + data.size) for place, data in buffers.contents)
+        self._blobs = _Ranges(_stretches(buffers.contents))
         self._memories = _Ranges(range(base, base + memory.size) for base, memory in buffers.places())
 
     def cpu(self, entry: Task, task: EmuTask) -> None:
@@ -150,6 +151,19 @@ class _Checker:
             memory = self._memories.containing(access.address)
             if memory is not None and access.end > memory.stop:
                 yield f"{done} {access.end - memory.stop} bytes beyond its memory"
+
+
+def _stretches(contents: Iterable[tuple[int, Bytes]]) -> list[range]:
+    """Where contents lie; one that comes again directly behind itself is one stretch with it."""
+    found: list[range] = []
+    before: Bytes | None = None
+    for place, data in contents:
+        if data is before and found[-1].stop == place:
+            found[-1] = range(found[-1].start, place + data.size)
+        else:
+            found.append(range(place, place + data.size))
+        before = data
+    return found
 
 
 class _Ranges:

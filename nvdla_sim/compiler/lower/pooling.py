@@ -58,20 +58,21 @@ def needs_own_scale(
     """Whether an average that PDP could make is worth a convolution with the scale that the table gives it.
 
     Averages are smaller than what they are made of, so their own steps can be far finer. The convolution, an
-    operation for each surface with the same weights, must not make a loadable much larger, and a window's
-    rows must fit the buffer.
+    operation for each surface, must not make a loadable much larger (its weights, which repeat, do not), and
+    a window's rows must fit the buffer.
     """
     op = _op(node)
     if op.method == "MAX" or max(op.kernel) > MAX_KERNEL:
         return False
     channels, _, width = graph.tensors[node.inputs[0]].chw
-    weights = config.atom**2 * op.kernel[0] * op.kernel[1]
-    size = weights + -(-channels // config.atom) * 2 * OPERATION_BYTES
+    one = config.atom * op.kernel[0] * op.kernel[1]  # kernel's weights
+    half = config.cbuf_bytes // 2
+    operations = -(-channels // config.atom) * -(-config.atom * one // half)
     others = sum(int(np.prod(params.shape)) for other in graph.nodes for params in other.params.values())
     return (
         bool(in_scale > FINER * given[node.outputs[0]])
-        and size <= FEW_BYTES + others // SMALL_PART
-        and weights + config.atom * width * op.kernel[0] <= config.cbuf_bytes // 2
+        and operations * 2 * OPERATION_BYTES <= FEW_BYTES + others // SMALL_PART
+        and one + config.atom * width * op.kernel[0] <= half
     )
 
 
@@ -81,7 +82,7 @@ def _average_chain(op: Pooling, source: tuple[int, int, int], dest: tuple[int, i
         return []
     if max(op.kernel) <= PDP_KERNEL and max(op.pad) <= PDP_PAD:
         return [op.kernel]
-    if dest[1:] != (1, 1) or max(op.pad) > 0 or max(op.kernel) <= MAX_KERNEL:
+    if dest[1:] != (1, 1) or max(op.pad) > 0:
         return []
     for height in range(PDP_KERNEL, 0, -1):
         for width in range(PDP_KERNEL, 0, -1):
