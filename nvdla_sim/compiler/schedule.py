@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nvdla_sim.compiler.batch import Images
-from nvdla_sim.compiler.program import CpuOp, DlaOp, Sdp
+from nvdla_sim.compiler.program import Conv, CpuOp, DlaOp, Sdp
 from nvdla_sim.loadable.enums import OpEvent, OpType
 
 
@@ -86,10 +86,13 @@ def _link(slots: list[Slot], units: Sequence[Indexes]) -> None:
             slots[consumer].fused_parent = Edge(producer, OpEvent.OP_ENABLED)
     after_own_type = {
         first
-        for (first, *_), *others in units
-        # started while one of another layer is under way, a convolution never ends on nv_full's chip model;
-        # with several images no other edge tells that all those before are done
-        if others and slots[first].op.type is OpType.CONV
+        for images in units
+        if len(images) > 1
+        for image, (first, *_) in enumerate(images)
+        if isinstance(op := slots[first].op, Conv) and (image == 0 or op.image)
+        # Started while one of another layer is under way, a convolution never ends on nv_full's chip model;
+        # with several images no other edge tells that all those before are done. Of pixels that model fetches
+        # the next image without waiting for room in the buffer: over those of the image before.
     }
     for images, following in itertools.pairwise(units):
         for before, unit in zip(images, following, strict=True):

@@ -27,8 +27,11 @@ from nvdla_sim.loadable.enums import OpEvent, OpType, PoolMode
 CUBE = packed(Buffer(Role.WORK, 8), 8, 1, 1, 8)
 
 
-def conv(operand: Cube | None = None) -> Unit:
-    core = Conv("conv", CUBE, CUBE.flying, np.zeros(8, np.uint8), (1, 1), (1, 1), (1, 1), NO_PADS, 1, 1, 1)
+def conv(operand: Cube | None = None, image: bool = False) -> Unit:
+    ones = (1, 1)
+    core = Conv(
+        "conv", CUBE, CUBE.flying, np.zeros(8, np.uint8), ones, ones, ones, NO_PADS, 1, 1, 1, image=image
+    )
     post = Post(x2=Stage(alu=operand)) if operand else Post()
     return core, Sdp("conv", CUBE.flying, CUBE, post)
 
@@ -121,6 +124,15 @@ def test_a_convolution_waits_for_those_of_the_layer_before() -> None:
     chain = [slot.consumers.get(OpType.CONV) for slot in task.slots if slot.op.type is OpType.CONV]
     programmed, completed = OpEvent.OP_PROGRAMMED, OpEvent.OP_COMPLETED
     assert chain == [(1, programmed), (6, completed), (7, programmed), None]
+
+
+def test_pixels_of_the_next_image_wait_for_those_in_the_buffer() -> None:
+    """Overtaken, a convolution of 67 x 67 pixels read the next image's rows on nv_full's chip model."""
+    (task,) = schedule([(conv(image=True),) * 3, (conv(),) * 3])
+    assert isinstance(task, DlaTask)
+    chain = [slot.consumers.get(OpType.CONV) for slot in task.slots if slot.op.type is OpType.CONV]
+    programmed, completed = OpEvent.OP_PROGRAMMED, OpEvent.OP_COMPLETED
+    assert chain == [(1, completed), (2, completed), (6, completed), (7, programmed), (8, programmed), None]
 
 
 def test_an_engine_that_follows_itself_waits_for_all_images() -> None:
