@@ -86,7 +86,8 @@ def _entries(data: bytes, source: str) -> list[tuple[str, Any]]:
     except RecursionError:
         raise CalibrationError(f"{source} is nested too deeply") from None
     except ValueError as problem:
-        raise CalibrationError(f"{source} is not JSON: {problem}") from None
+        advice = "nvdla-table convert makes JSON of tables of other tools"
+        raise CalibrationError(f"{source} is not JSON: {problem}; {advice}") from None
     if not isinstance(content, _Pairs):
         raise CalibrationError(f'{source}: expected an object {{"<layer>": {{"scale": <number>}}, ...}}')
     return content
