@@ -83,7 +83,8 @@ def evaluate_net(options: argparse.Namespace) -> None:
     workers = cores() if options.jobs is None else whole("--jobs", options.jobs)
     skipped = Skipped(whole("--skip-limit", options.skip_limit, least=0))
     print(f"{len(indices)} images of {dataset.source} from number {indices.start}")
-    print(_formula(job, dataset))
+    done_to_images = _formula(job, dataset)
+    print(done_to_images)
     with SlowProgress("evaluating") as progress:
         # a process is worth its start from a chunk on
         jobs = min(workers, -(-len(indices) // MAX_CHUNK))
@@ -97,7 +98,15 @@ def evaluate_net(options: argparse.Namespace) -> None:
     if options.json is not None:
         import json
 
-        content = {"data": dataset.source, "first": indices.start, **record(summary)}
+        content = {
+            "net": [job.prototxt, job.caffemodel],
+            "loadable": job.loadable,
+            "table": job.table,
+            "preprocessing": done_to_images,
+            "data": dataset.source,
+            "first": indices.start,
+            **record(summary),
+        }
         write_atomically(options.json, json.dumps(content, indent=1, allow_nan=False).encode())
         print(f"wrote {options.json}")
     if options.csv is not None:

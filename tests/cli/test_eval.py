@@ -47,6 +47,9 @@ def test_class_folders(classes: Path, tmp_path: Path, capsys) -> None:
     assert "float   100.00 %   100.00 %" in out
     content = json.loads(files["json"].read_text())
     assert content["images"] == 10
+    assert content["preprocessing"] in out
+    assert Path(content["table"]).name == demo.TABLE.name
+    assert content["loadable"] is None
     assert content["in_float"]["top1"] == 1
     assert content["in_int8"]["top1"] >= 0.9
     assert content["in_int8"]["ms"] > 0
