@@ -29,6 +29,7 @@ from nvdla_sim.compiler.scaling import multiplier, multipliers
 from nvdla_sim.compiler.steps import Step
 from nvdla_sim.compiler.tile import Geometry
 from nvdla_sim.graph.graph import Graph, Node
+from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.pooling import Pooling
 from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.formats import Int8
@@ -41,6 +42,7 @@ MAX_KERNEL = 32  # of a convolution
 FINER = 2  # times that an average's own steps must be finer to be worth a convolution
 FEW_BYTES = 8192  # that it may always add to a loadable
 SMALL_PART = 20  # besides, one byte for so many weights of the net
+REPEATED_BYTES = 3072  # of weights that are equal at every tap
 OPERATION_BYTES = descriptors.DEP_GRAPH_STRIDE + descriptors.OP_STRIDE + descriptors.SURFACE_STRIDE
 PDP_PART = 1024  # source columns of one part of a split row
 
@@ -58,22 +60,29 @@ def needs_own_scale(
     """Whether an average that PDP could make is worth a convolution with the scale that the table gives it.
 
     Averages are smaller than what they are made of, so their own steps can be far finer. The convolution, an
-    operation for each surface, must not make a loadable much larger (its weights, which repeat, do not), and
-    a window's rows must fit the buffer.
+    operation for each surface, must not make a loadable much larger, and a window's rows must fit the buffer.
     """
     op = _op(node)
     if op.method == "MAX" or max(op.kernel) > MAX_KERNEL:
         return False
-    channels, _, width = graph.tensors[node.inputs[0]].chw
+    _, _, width = graph.tensors[node.inputs[0]].chw
     one = config.atom * op.kernel[0] * op.kernel[1]  # kernel's weights
     half = config.cbuf_bytes // 2
-    operations = -(-channels // config.atom) * -(-config.atom * one // half)
+    operations = _surfaces(graph, node.inputs[0], config.atom) * -(-config.atom * one // half)
+    size = operations * 2 * OPERATION_BYTES + min(config.atom * one, REPEATED_BYTES)
     others = sum(int(np.prod(params.shape)) for other in graph.nodes for params in other.params.values())
     return (
         bool(in_scale > FINER * given[node.outputs[0]])
-        and operations * 2 * OPERATION_BYTES <= FEW_BYTES + others // SMALL_PART
+        and size <= FEW_BYTES + others // SMALL_PART
         and one + config.atom * width * op.kernel[0] <= half
     )
+
+
+def _surfaces(graph: Graph, name: str, atom: int) -> int:
+    """Of a tensor in memory, where each part of a concatenation begins a new one."""
+    maker = graph.producer(name)
+    parts = maker.inputs if maker is not None and isinstance(maker.op, Concat) else (name,)
+    return sum(-(-graph.tensors[part].chw[0] // atom) for part in parts)
 
 
 def _average_chain(op: Pooling, source: tuple[int, int, int], dest: tuple[int, int, int]) -> list[Pair]:
