@@ -64,7 +64,7 @@ def test_equal_constants_are_there_once() -> None:
 
 
 def test_loadable_with_repeated_contents() -> None:
-    """Of an average's weights, 132 KB, the file has a few; it reads back, runs, and the checker is content."""
+    """Of an average's weights, 132 KB, the file has a few; it reads back, and runs."""
     net = Net()
     net.add(Pooling("AVE", (11, 12)), net.input((32, 11, 12)))
     result = run(net, "nv_large")

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nvdla_sim.errors import ModelError, UnsupportedError
+from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.pooling import Pooling
 from tests.compiler.decoded import operations
@@ -98,6 +99,17 @@ def test_an_average_with_far_finer_steps(target, channels, weights, finer) -> No
     assert ("PDP" in kinds(result)) is not own
     if not weights:
         assert result.worst < (0.52 if own else 1.01)
+
+
+@pytest.mark.parametrize(("parts", "engine"), [(2, "CONV"), (4, "PDP")])
+def test_parts_of_a_joined_source_are_surfaces_of_their_own(parts, engine) -> None:
+    net = Net()
+    x = net.input((8, 16, 16))
+    joined = net.add(Concat(), *(net.add(Convolution(8, (1, 1)), x) for _ in range(parts)))
+    name = net.add(Pooling("AVE", (16, 16)), joined)
+    every = {tensor: 0.5 for node in net.graph.nodes for tensor in node.outputs}
+    result = run(net, "nv_large", scales={**every, name: 0.1})
+    assert kinds(result)[-1 if engine == "PDP" else -2] == engine
 
 
 def test_rows_that_no_buffer_holds_are_left_to_pdp() -> None:
