@@ -25,8 +25,8 @@ NOISE = np.random.default_rng(1).integers(0, 256, 4096).astype(np.uint8)
         (np.tile(NOISE[:64], 64), 4096),  # saves too little
         (np.zeros(1 << 20, np.uint8), 1 << 12),
         (NOISE, 4096),
-        (np.append(np.tile(NOISE[:1024], 8), [0]).astype(np.uint8), 8193),
-        (np.concatenate([np.tile(NOISE[:64], 63), NOISE[64:128]]), 4096),  # the last one is another
+        (np.append(np.tile(NOISE[:1024], 16), NOISE[:1]), 16385),
+        (np.concatenate([np.tile(NOISE[:64], 999), NOISE[64:128]]), 64000),  # the last one is another
     ],
 )
 def test_repeated_unit(data: np.ndarray, unit: int) -> None:
