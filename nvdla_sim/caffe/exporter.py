@@ -31,6 +31,7 @@ from nvdla_sim.graph.operator import Array
 from nvdla_sim.graph.ops.absval import AbsVal
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
 from nvdla_sim.graph.ops.bias import Bias
+from nvdla_sim.graph.ops.bnll import BNLL
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution, Pair
@@ -58,7 +59,9 @@ from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
 from nvdla_sim.graph.ops.split import Split
+from nvdla_sim.graph.ops.swish import Swish
 from nvdla_sim.graph.ops.tanh import TanH
+from nvdla_sim.graph.ops.threshold import Threshold
 from nvdla_sim.graph.ops.upsample import Upsample
 
 
@@ -147,6 +150,10 @@ def _fields(node: Node) -> tuple[str, dict[str, Any]]:
             return "prelu_param", {"channel_shared": op.channel_shared}
         case ELU() as op:
             return "elu_param", {"alpha": op.alpha}
+        case Swish() as op:
+            return "swish_param", {"beta": op.beta}
+        case Threshold() as op:
+            return "threshold_param", {"threshold": op.threshold}
         case Clip() as op:
             return "clip_param", {"min": op.low, "max": op.high}
         case LRN() as op:
@@ -180,7 +187,7 @@ def _fields(node: Node) -> tuple[str, dict[str, Any]]:
             return "interp_param", {"height": op.height, "width": op.width}
         case ShuffleChannel() as op:
             return "shuffle_channel_param", {"group": op.group}
-        case AbsVal() | Dropout() | ReLU6() | Sigmoid() | Split() | TanH():
+        case AbsVal() | BNLL() | Dropout() | ReLU6() | Sigmoid() | Split() | TanH():
             return "", {}
     raise UnsupportedError(
         f'layer "{node.name}": the operator {node.op.kind} cannot be written as a Caffe layer'

@@ -18,6 +18,7 @@ from nvdla_sim.graph.operator import Operator, Shape
 from nvdla_sim.graph.ops.absval import AbsVal
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
 from nvdla_sim.graph.ops.bias import Bias
+from nvdla_sim.graph.ops.bnll import BNLL
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
@@ -45,7 +46,9 @@ from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
 from nvdla_sim.graph.ops.split import Split
+from nvdla_sim.graph.ops.swish import Swish
 from nvdla_sim.graph.ops.tanh import TanH
+from nvdla_sim.graph.ops.threshold import Threshold
 from nvdla_sim.graph.ops.upsample import Upsample
 
 Builder = Callable[[Layer, list[Shape]], Operator]
@@ -245,6 +248,7 @@ def interp(layer: Layer, shapes: list[Shape]) -> Operator:
 
 BUILDERS: dict[str, Builder] = {
     "AbsVal": lambda layer, shapes: AbsVal(),
+    "BNLL": lambda layer, shapes: BNLL(),
     "BatchNorm": batch_norm,
     "Bias": bias,
     "Clip": clip,
@@ -278,7 +282,9 @@ BUILDERS: dict[str, Builder] = {
     "Softmax": lambda layer, shapes: Softmax(batch_free_axis(layer.softmax_param.axis, shapes)),
     "SoftmaxWithLoss": lambda layer, shapes: Softmax(batch_free_axis(layer.softmax_param.axis, shapes)),
     "Split": lambda layer, shapes: Split(len(layer.top)),
+    "Swish": lambda layer, shapes: Swish(layer.swish_param.beta),
     "TanH": lambda layer, shapes: TanH(),
+    "Threshold": lambda layer, shapes: Threshold(layer.threshold_param.threshold),
     "Upsample": upsample,
 }
 

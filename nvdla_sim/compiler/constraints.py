@@ -21,6 +21,7 @@ from nvdla_sim.graph.operator import Operator, shape_text
 from nvdla_sim.graph.ops.absval import AbsVal
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
 from nvdla_sim.graph.ops.bias import Bias
+from nvdla_sim.graph.ops.bnll import BNLL
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
@@ -48,7 +49,9 @@ from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
 from nvdla_sim.graph.ops.split import Split
+from nvdla_sim.graph.ops.swish import Swish
 from nvdla_sim.graph.ops.tanh import TanH
+from nvdla_sim.graph.ops.threshold import Threshold
 from nvdla_sim.graph.ops.upsample import Upsample
 
 Rule = Callable[[Node, Graph], str]
@@ -289,6 +292,7 @@ def _attribute(node: Node, name: str) -> Any:
 COMMON_RULES: tuple[Rule, ...] = (tensor_sizes,)
 RULES: dict[type[Operator], tuple[Rule, ...]] = {
     AbsVal: (),
+    BNLL: (),
     BatchNorm: (),
     Bias: (scale_shape,),
     Clip: (),
@@ -323,6 +327,8 @@ RULES: dict[type[Operator], tuple[Rule, ...]] = {
     Slice: (),
     Softmax: (softmax_shape,),
     Split: (),
+    Swish: (),
     TanH: (),
+    Threshold: (),
     Upsample: (),
 }

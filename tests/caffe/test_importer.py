@@ -183,7 +183,7 @@ def test_every_problem_at_once(tmp_path):
         '  - line 13, layer "deep" (Convolution): its output would have the shape 1x-4x-2: '
         "every size must be at least 1",
     ]
-    assert supported.startswith("  - supported types of layers: AbsVal, BatchNorm, ")
+    assert supported.startswith("  - supported types of layers: AbsVal, BNLL, BatchNorm, ")
 
 
 def test_only_unsupported_layers_are_another_error(tmp_path):

@@ -8,6 +8,7 @@ from nvdla_sim.errors import ModelError, UnsupportedError
 from nvdla_sim.graph.ops.absval import AbsVal
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
 from nvdla_sim.graph.ops.bias import Bias
+from nvdla_sim.graph.ops.bnll import BNLL
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
@@ -35,7 +36,9 @@ from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
 from nvdla_sim.graph.ops.split import Split
+from nvdla_sim.graph.ops.swish import Swish
 from nvdla_sim.graph.ops.tanh import TanH
+from nvdla_sim.graph.ops.threshold import Threshold
 from nvdla_sim.graph.ops.upsample import Upsample
 from tests.caffe.nets import INPUT, layer, structure
 
@@ -85,6 +88,10 @@ MEANINGS = [
         Deconvolution(4, (4, 4), (2, 2), (1, 1), group=4, bias=False),
     ),
     ("Dropout", "dropout_param { dropout_ratio: 0.5 }", Dropout()),
+    ("BNLL", "", BNLL()),
+    ("Swish", "", Swish()),
+    ("Swish", "swish_param { beta: 1.5 }", Swish(1.5)),
+    ("Threshold", "threshold_param { threshold: 0.5 }", Threshold(0.5)),
     ("ELU", "", ELU()),
     ("ELU", "elu_param { alpha: 0.5 }", ELU(0.5)),
     ("Eltwise", "", Eltwise("SUM")),

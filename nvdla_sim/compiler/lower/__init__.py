@@ -33,6 +33,7 @@ from nvdla_sim.graph.operator import Operator
 from nvdla_sim.graph.ops.absval import AbsVal
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
 from nvdla_sim.graph.ops.bias import Bias
+from nvdla_sim.graph.ops.bnll import BNLL
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
@@ -60,11 +61,14 @@ from nvdla_sim.graph.ops.sigmoid import Sigmoid
 from nvdla_sim.graph.ops.slice import Slice
 from nvdla_sim.graph.ops.softmax import Softmax
 from nvdla_sim.graph.ops.split import Split
+from nvdla_sim.graph.ops.swish import Swish
 from nvdla_sim.graph.ops.tanh import TanH
+from nvdla_sim.graph.ops.threshold import Threshold
 from nvdla_sim.graph.ops.upsample import Upsample
 
 LOWER: dict[type[Operator], Callable[[Step, Lowering], None]] = {
     AbsVal: unary.lower,
+    BNLL: unary.lower,
     BatchNorm: batch_norm.lower,
     Bias: bias.lower,
     Clip: fused.lower,
@@ -94,6 +98,8 @@ LOWER: dict[type[Operator], Callable[[Step, Lowering], None]] = {
     Slice: slice.lower,
     Softmax: softmax.lower,
     Split: split.lower,
+    Swish: unary.lower,
     TanH: unary.lower,
+    Threshold: unary.lower,
     Upsample: upsample.lower,
 }

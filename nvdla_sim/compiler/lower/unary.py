@@ -1,6 +1,7 @@
 """Any function of one value -> CDP's table with an entry for each of the 256 int8 values: an exact map.
 
-Serves Sigmoid, TanH, ELU, AbsVal, Exp, Log, Power, Clip and leaky ReLU, on every configuration.
+Serves Sigmoid, TanH, Swish, ELU, BNLL, Threshold, AbsVal, Exp, Log, Power, Clip and leaky ReLU, on every
+configuration.
 
 Behind a convolution functions that end flat need no int8 in between where the SDP has the stage Y: its table
 has 257 points over +-8, between which it interpolates.

@@ -7,6 +7,7 @@ import pytest
 
 from nvdla_sim.compiler.lower.unary import table
 from nvdla_sim.graph.ops.absval import AbsVal
+from nvdla_sim.graph.ops.bnll import BNLL
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
@@ -18,11 +19,25 @@ from nvdla_sim.graph.ops.log import Log
 from nvdla_sim.graph.ops.power import Power
 from nvdla_sim.graph.ops.relu import ReLU
 from nvdla_sim.graph.ops.sigmoid import Sigmoid
+from nvdla_sim.graph.ops.swish import Swish
 from nvdla_sim.graph.ops.tanh import TanH
+from nvdla_sim.graph.ops.threshold import Threshold
 from tests.compiler.decoded import operations
 from tests.compiler.ideal import MODES, TARGETS, Net, run
 
-FUNCTIONS = [Sigmoid(), TanH(), ELU(0.7), AbsVal(), Exp(), Clip(-1.0, 2.0), Power(2.0, 0.5, -0.3), ReLU(0.3)]
+FUNCTIONS = [
+    AbsVal(),
+    BNLL(),
+    Clip(-1.0, 2.0),
+    ELU(0.7),
+    Exp(),
+    Power(2.0, 0.5, -0.3),
+    ReLU(0.3),
+    Sigmoid(),
+    Swish(),
+    TanH(),
+    Threshold(0.5),
+]
 
 
 @pytest.mark.parametrize("target", TARGETS)

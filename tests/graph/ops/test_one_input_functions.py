@@ -9,6 +9,7 @@ import pytest
 
 from nvdla_sim.errors import ModelError
 from nvdla_sim.graph.ops.absval import AbsVal
+from nvdla_sim.graph.ops.bnll import BNLL
 from nvdla_sim.graph.ops.clip import Clip
 from nvdla_sim.graph.ops.dropout import Dropout
 from nvdla_sim.graph.ops.elu import ELU
@@ -18,7 +19,9 @@ from nvdla_sim.graph.ops.power import Power
 from nvdla_sim.graph.ops.relu import ReLU
 from nvdla_sim.graph.ops.relu6 import ReLU6
 from nvdla_sim.graph.ops.sigmoid import Sigmoid
+from nvdla_sim.graph.ops.swish import Swish
 from nvdla_sim.graph.ops.tanh import TanH
+from nvdla_sim.graph.ops.threshold import Threshold
 
 POINTS = np.array([-200, -7.5, -1, -0.25, 0, 0.25, 0.5, 1, 3, 6.5, 80], np.float32)
 POSITIVE = POINTS[POINTS > 0]
@@ -27,6 +30,10 @@ CASES = [
     (AbsVal(), POINTS, abs),
     (Clip(-2.0, 5.0), POINTS, lambda x: min(max(x, -2), 5)),
     (Dropout(), POINTS, lambda x: x),
+    (BNLL(), POINTS, lambda x: math.log(1 + math.exp(x))),
+    (Swish(), POINTS, lambda x: x / (1 + math.exp(-x))),
+    (Swish(2.5), POINTS, lambda x: x / (1 + math.exp(-2.5 * x))),
+    (Threshold(0.5), POINTS, lambda x: float(x > 0.5)),
     (ELU(0.5), POINTS, lambda x: x if x > 0 else 0.5 * (math.exp(x) - 1)),
     (Exp(), POINTS, math.exp),
     (Exp(2.0, 0.5, 1.0), POINTS, lambda x: 2 ** (1 + 0.5 * x)),
