@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nvdla_sim.graph.graph import Graph, Node
+from nvdla_sim.graph.ops.pooling import Pooling
 
-# Their output holds values of their input: same range, same scale. The pooling engine cannot rescale either.
+# Their output holds values of their input, or averages of them: it cannot leave the input's range.
 KEEPS_RANGE = frozenset(
     {"Crop", "Dropout", "Flatten", "Permute", "Pooling", "Reshape", "ShuffleChannel", "Slice", "Split"}
 )
@@ -26,12 +27,18 @@ def entries(graph: Graph) -> Iterator[tuple[str, str]]:
         yield node.name, node.outputs[0]
 
 
-def range_of(graph: Graph) -> dict[str, str]:
-    """Every tensor -> the tensor whose range it has: itself, or what a layer of ``KEEPS_RANGE`` reads."""
+def range_of(graph: Graph, averages: bool = False) -> dict[str, str]:
+    """Every tensor -> the tensor whose range it has: itself, or what a layer of ``KEEPS_RANGE`` reads.
+
+    An average fills only a part of that range, and has one of its own unless ``averages`` says otherwise: the
+    compiler takes the better of both scales.
+    """
     ranges = {name: name for name in graph.inputs}
     for node in graph.nodes:
+        average = isinstance(node.op, Pooling) and node.op.method == "AVE"
+        keeps = node.op.kind in KEEPS_RANGE and (averages or not average)
         for output in node.outputs:
-            ranges[output] = ranges[node.inputs[0]] if node.op.kind in KEEPS_RANGE else output
+            ranges[output] = ranges[node.inputs[0]] if keeps else output
     return ranges
 
 

@@ -19,7 +19,7 @@ from nvdla_sim.calib.npz import read_npz
 from nvdla_sim.errors import CalibrationError, listed
 from nvdla_sim.files import write_atomically
 
-FORMAT = "nvdla-sim histograms 1"
+FORMAT = "nvdla-sim histograms 2"
 
 
 @dataclass

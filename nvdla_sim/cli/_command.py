@@ -16,6 +16,9 @@ from typing import Any
 from nvdla_sim._version import __version__
 from nvdla_sim.errors import NvdlaError
 
+# What a file's names and lines may not do to a terminal.
+CONTROLS = {code: "?" for code in (*range(32), *range(127, 160)) if code != ord("\n")}
+
 
 def command_parser(prog: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
     """A parser with ``--version``; long options must be spelled out, so a script never means two things."""
@@ -47,7 +50,7 @@ def run_command(
             work(options)
         sys.stdout.flush()
     except NvdlaError as problem:
-        print(f"{parser.prog}: error: {problem}", file=sys.stderr)
+        print(f"{parser.prog}: error: {str(problem).translate(CONTROLS)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)

@@ -38,6 +38,14 @@ def test_layers_that_hold_values_of_their_input() -> None:
     assert {ranges[tensor] for tensor in ("pool", "a", "b")} == {"relu"}
 
 
+def test_an_average_has_a_range_of_its_own_unless_asked_otherwise() -> None:
+    graph = Graph("net")
+    graph.add_input("data", (4, 8, 8))
+    graph.add("mean", Pooling("AVE", (8, 8), (8, 8)), ["data"])
+    assert range_of(graph)["mean"] == "mean"
+    assert range_of(graph, averages=True)["mean"] == "data"
+
+
 def test_after_fusion() -> None:
     """conv goes into relu; "both" is read twice, so that it stays."""
     ranges = fused_range_of(branching())

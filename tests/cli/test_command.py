@@ -30,6 +30,11 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
         end(ZeroDivisionError())
 
 
+def test_names_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert end(ModelError("layer \x1b[2J\x9b1m is wrong:\n  - é")) == 2
+    assert capsys.readouterr().err == "nvdla-test: error: layer ?[2J?1m is wrong:\n  - é\n"
+
+
 def test_a_warning_is_a_message_too(capsys: pytest.CaptureFixture[str]) -> None:
     def work(options: argparse.Namespace) -> None:
         warnings.warn("the file is strange", stacklevel=1)

@@ -22,7 +22,7 @@ class Entry:
     """A name that the net needs in its table, with the tensor whose largest |value| it holds.
 
     ``table_amax`` is the table's (127 * scale), None where it has no such entry; ``float_amax`` is that of
-    the float run: of the layer's input where the layer cannot rescale (pooling) and has its input's scale.
+    the float run: of the layer's input where the layer keeps its range (pooling) and has its scale.
     """
 
     name: str
@@ -37,7 +37,7 @@ def entries(graph: Graph, table: Table, tensors: Mapping[str, Array]) -> list[En
     ``tensors``: every tensor of a float run. ``CalibrationError`` when the table is another net's.
     """
     found = []
-    names, ranges = needed_entries(graph), range_of(graph)
+    names, ranges = needed_entries(graph), range_of(graph, averages=True)
     for tensor, name in names.items():
         scale = table.scales.get(name)
         source = ranges[tensor]

@@ -33,7 +33,7 @@ SPREAD_DB = 6.0  # what a scale for each filter must win
 AMPLIFIED_DB = 10.0  # what a layer has to lose of its inputs' ratio to be told
 ARITHMETIC_DB = 10.0  # what the chip's integers may cost beside the fake-quantised run
 
-FINER = "calibrate this layer with a method that cuts off outliers (kl-trt, mse, percentile)"
+FINER = "a method that cuts off outliers (kl-trt, mse, percentile)"
 
 
 class Cause(Enum):
@@ -202,7 +202,7 @@ def _scale(report: TensorReport, comparison: Comparison) -> Finding | None:
     fit = report.fit
     if fit.vanished > VANISHED and not _is_output(report, comparison):
         why = f"{100 * fit.vanished:.0f} % of its values are less than half an int8 step and become 0"
-        return Finding(label(report), Cause.COARSE, why + _inherited(report, comparison), FINER)
+        return _coarse(report, why, comparison)
     if fit.snr_db > POOR_DB or fit.snr_db > fit.best_db - LOSS_DB:
         return None
     better = f"{fit.best_db:.1f} dB with {fit.best_scale:.4g}"
@@ -211,16 +211,26 @@ def _scale(report: TensorReport, comparison: Comparison) -> Finding | None:
         remedy = "calibrate this layer with a method that clips less (minmax, percentile)"
         return Finding(label(report), Cause.CLIPPING, why, remedy)
     why = f"one int8 step is too large for most values: {fit.snr_db:.1f} dB, {better}"
-    return Finding(label(report), Cause.COARSE, why + _inherited(report, comparison), FINER)
+    return _coarse(report, why, comparison)
 
 
-def _inherited(report: TensorReport, comparison: Comparison) -> str:
-    """Whose scale it is, if it is not the tensor's own."""
+def _coarse(report: TensorReport, why: str, comparison: Comparison) -> Finding:
+    owner = _scale_of(report, comparison)
+    which = "this layer"
+    if owner is not None:
+        why += f'; it has the scale of "{owner}"'
+        which = f'"{owner}"'
+    return Finding(label(report), Cause.COARSE, why, f"calibrate {which} with {FINER}")
+
+
+def _scale_of(report: TensorReport, comparison: Comparison) -> str | None:
+    """Whose scale it has, None if it is its own: another entry's, or its input's where it does not rescale."""
     if report.entry is not None and report.entry not in (report.name, *report.layers):
-        return f'; it has the scale of "{report.entry}"'
-    part, scales = comparison.versions.parts.get(report.name), comparison.versions.scales
-    kept = [name for name in part.inputs if scales[name] == report.scale] if part is not None else []
-    return "; it has the scale of its input" if kept else ""
+        return report.entry
+    part = comparison.versions.parts.get(report.name)
+    before = {name: comparison.versions.scales[name] for name in part.inputs} if part is not None else {}
+    kept = [other for other in comparison.tensors if before.get(other.name) == report.scale]
+    return label(kept[0]) if kept else None
 
 
 def _weights(report: TensorReport, comparison: Comparison) -> Finding | None:

@@ -16,6 +16,7 @@ from nvdla_sim.errors import CalibrationError
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.pooling import Pooling
+from nvdla_sim.graph.ops.relu import ReLU
 from nvdla_sim.graph.ops.softmax import Softmax
 from tests.analysis.compare.nets import chain, compared, first_finding, true_table, with_scales
 
@@ -101,24 +102,41 @@ def test_what_looks_exchanged_where_most_entries_are_off_is_not_called_so(net) -
     assert all("exchanged" not in finding.why for finding in findings)
 
 
-def test_average_pooling_may_have_the_scale_of_its_input() -> None:
-    """Its values are far smaller, but its engine cannot rescale."""
-    random = np.random.default_rng(2)
+def averaging(size: int) -> Graph:
+    """data -> conv (each value as it is) -> pool, averages of windows -> relu."""
     graph = Graph("average")
     graph.add_input("data", (1, 16, 16))
-    kernel = {"weight": np.eye(1, dtype=np.float32).reshape(1, 1, 1, 1), "bias": np.zeros(1, np.float32)}
+    kernel = {"weight": np.ones((1, 1, 1, 1), np.float32), "bias": np.zeros(1, np.float32)}
     graph.add("conv", Convolution(1, (1, 1)), ["data"], kernel)
-    graph.add("pool", Pooling("AVE", (8, 8), (8, 8)), ["conv"], {})
-    graph.outputs = ("pool",)
-    data = (random.uniform(0, 1, (1, 16, 16)) ** 8).astype(np.float32)
-    values = graph.run({"data": data[None]})
-    assert values["conv"].max() > 5 * values["pool"].max()
+    graph.add("pool", Pooling("AVE", (size, size), (size, size)), ["conv"], {})
+    graph.add("relu", ReLU(), ["pool"], {})
+    graph.outputs = ("relu",)
+    return graph
+
+
+def test_an_average_may_have_the_scale_of_its_input() -> None:
+    """Its values are far smaller, but they lie in that range."""
+    graph = averaging(8)
+    data = (np.random.default_rng(2).uniform(0, 1, (1, 16, 16)) ** 8).astype(np.float32)
     table = true_table(graph, {"data": data})
+    assert table.scales["conv"] > 5 * table.scales["pool"]
     as_input = with_scales(table, pool=table.scales["conv"])
     assert judge(compared(graph, {"data": data}, as_input)).findings == ()
     finding = first_finding(graph, {"data": data}, with_scales(as_input, conv=table.scales["conv"] * 10))
     assert finding is not None
     assert finding.layer == "conv"
+
+
+def test_a_coarse_scale_that_is_its_inputs_is_to_be_mended_there() -> None:
+    graph = averaging(4)
+    data = np.full((1, 16, 16), 0.001, np.float32)
+    data[0, 0, 0] = 1  # so that all other averages vanish
+    table = true_table(graph, {"data": data})
+    verdict = judge(compared(graph, {"data": data}, with_scales(table, pool=table.scales["conv"])))
+    (finding,) = (finding for finding in verdict.findings if finding.layer == "pool")
+    assert finding.cause is Cause.COARSE
+    assert finding.why.endswith('; it has the scale of "conv"')
+    assert finding.remedy.startswith('calibrate "conv" with a method')
 
 
 def test_a_layer_that_makes_errors_larger_is_told(net) -> None:
