@@ -69,19 +69,20 @@ def deconvolve(
     rows = phases(weights.shape[2], stride[0], pad[0], height)
     columns = phases(weights.shape[3], stride[1], pad[1], width)
     kernels, each = weights.shape[0], -(-width // stride[1])
-    direct = each * stride[1] == width
+    spread = len(columns) > 1  # a single column is of a single phase, and has no place beside it
+    direct = not spread or each * stride[1] == width
     if direct:
         whole = to.destination(name).cube
     else:
         whole = to.scratch(kernels, height, each * stride[1], to.scales[name]).cube
     for column in columns:
         part = whole
-        if stride[1] > 1:
+        if spread:
             part = to.scratch(kernels, height, each, to.scales[name]).cube
         for row in rows:
             dest = every_row(part, stride[0], row.first, row.count)
             _convolve_phase(to, layer, source, weights, row, replace(column, count=each), post, dest, group)
-        if stride[1] > 1:
+        if spread:
             copy_columns(to, layer, part, whole, stride[1], column.first)
     if not direct:
         wide = Tensor(replace(whole, width=width), to.scales[name])
