@@ -10,11 +10,11 @@ from nvdla_sim.compiler.lower.deconvolution import phases
 from nvdla_sim.errors import ModelError, UnsupportedError
 from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.deconvolution import Deconvolution
+from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.graph.ops.interp import Interp
 from nvdla_sim.graph.ops.pooling import Pooling
 from nvdla_sim.graph.ops.prelu import PReLU
 from nvdla_sim.graph.ops.relu import ReLU
-from nvdla_sim.graph.ops.tanh import TanH
 from nvdla_sim.graph.ops.upsample import Upsample
 from tests.compiler.ideal import MODES, TARGETS, Net, run
 
@@ -68,16 +68,14 @@ def test_readers(target, size, window, reader) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("reader", [None, TanH(), Convolution(5, (1, 1))], ids=str)
 @pytest.mark.parametrize("height", [1, 3])
-def test_a_single_column_is_packed(target, reader, height) -> None:
-    """A cube of 1x1 whose surfaces are apart is refused by the chip."""
+def test_a_single_column_is_packed(target, height) -> None:
+    """A cube of 1x1 whose surfaces are apart is refused by SDP."""
     net = Net()
     op = Deconvolution(40, (1, 1), (2, 2))
     x = net.add(op, net.input((7, height, 1)), weight=net.whole_weights(op, 7))
-    if reader:
-        net.add(reader, x)
-    assert run(net, target, "per-filter").worst < (3 if reader else 0.53)
+    net.add(Eltwise(), x, x)
+    assert run(net, target, "per-filter").worst < 2
 
 
 @pytest.mark.parametrize("activation", [ReLU(), ReLU(0.1), PReLU()], ids=str)
