@@ -224,7 +224,7 @@ def _coarse(report: TensorReport, why: str, comparison: Comparison) -> Finding:
 
 
 def _scale_of(report: TensorReport, comparison: Comparison) -> str | None:
-    """Whose scale it has, None if it is its own: another entry's, or its input's where it does not rescale."""
+    """Whose scale it has, None if it is its own: another entry, or its input where it does not rescale."""
     if report.entry is not None and report.entry not in (report.name, *report.layers):
         return report.entry
     part = comparison.versions.parts.get(report.name)
