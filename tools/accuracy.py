@@ -6,7 +6,7 @@
 
 measures every net of the golden loadables and of the zoo on three configurations in both modes, prints a
 verdict for each, keeps the figures in ``docs/accuracy.tsv`` and writes ``docs/accuracy.md``. With ``--net``
-only these nets are measured again. A zoo of full size takes about half an hour on two cores.
+only these nets are measured again. A zoo of full size takes about ten minutes.
 """
 
 from __future__ import annotations
