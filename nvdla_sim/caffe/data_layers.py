@@ -30,6 +30,10 @@ PARAMS = {
 }
 
 
+# How pictures are decoded is no transformation.
+BESIDE_OPS = ("transform_op", "force_color", "force_gray")
+
+
 @dataclass(frozen=True)
 class TransformOp:
     """One step of a BM1684 ``transform_op`` list. ``kind`` is RESIZE, CROP, STAND or NONE; sizes are (h, w).
@@ -55,6 +59,8 @@ class TransformOp:
 @dataclass(frozen=True)
 class Transform:
     """A data layer's preprocessing: ``ops`` in their order, or the plain fields in Caffe's fixed order.
+
+    ``force_color`` and ``force_gray`` tell how pictures are decoded, and may stand beside both.
 
     Plain fields: resize (``resize_mode`` WARP, FIT_SMALL_SIZE or FIT_LARGE_SIZE_AND_PAD), crop in the middle,
     minus ``mean_value`` (one, or one per channel) or the image in ``mean_file``, times ``scale``.
@@ -160,11 +166,15 @@ def _source(layer: Layer, line: int) -> DataSource:
 
 def _transform(layer: Layer) -> Transform:
     param = layer.transform_param
-    plain = [field.name for field, _ in param.ListFields() if field.name != "transform_op"]
+    plain = [field.name for field, _ in param.ListFields() if field.name not in BESIDE_OPS]
     if param.transform_op and plain:
         raise ModelError(f"transform_op and the plain {', '.join(plain)} exclude each other")
     if param.transform_op:
-        return Transform(ops=tuple(_op(op) for op in param.transform_op))
+        return Transform(
+            ops=tuple(_op(op) for op in param.transform_op),
+            force_color=param.force_color,
+            force_gray=param.force_gray,
+        )
     # the oldest nets have the plain fields in the data layer's own parameters
     own = getattr(layer, PARAMS[layer.type])
     old = own if hasattr(own, "mean_file") else TransformationParameter()

@@ -32,7 +32,7 @@ Problems = dict[int, ImageError]
 BATCH_VALUES = 1 << 21
 MAX_BATCH = 64
 SAVE_EVERY = 30.0  # seconds
-MUCH_CUT = 0.05  # a method that cuts off more of a tensor's values is worth a remark
+MUCH_CUT = 0.05  # a method that cuts off half the range and more of the values is worth a remark
 
 
 def single_input(graph: Graph) -> str:
@@ -160,7 +160,7 @@ def make_table(graph: Graph, statistics: Statistics, method: Method, source: str
         histogram = statistics.histograms[tensor]
         amax = 1.0 if histogram.empty else method.amax(histogram)
         scales[tensor] = np.float32(amax) / np.float32(127)
-        cut = 0.0 if histogram.empty else histogram.beyond(amax)
+        cut = 0.0 if 2 * amax > histogram.absmax else histogram.beyond(amax)
         if cut > MUCH_CUT:
             remarks.append(
                 f"{tensor}: {100 * cut:.0f} % of the values other than 0 are above amax {amax:.4g} and are "

@@ -108,6 +108,11 @@ def test_contradictions(tmp_path, param, message):
         ("Data", "transform_param { crop_size: 20 }", (3, 20, 20)),
         ("Data", "transform_param { crop_h: 20 crop_w: 30 force_gray: true }", (1, 20, 30)),
         ("Data", "transform_param { resize_param { height: 40 width: 50 } }", (3, 40, 50)),
+        (
+            "Data",
+            "transform_param { force_gray: true transform_op { op: CROP crop_h: 20 crop_w: 30 } }",
+            (1, 20, 30),
+        ),
         ("Data", "transform_param { resize_param { height: 40 width: 50 } crop_size: 20 }", (3, 20, 20)),
         (
             "Data",

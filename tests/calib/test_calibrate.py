@@ -178,7 +178,7 @@ def test_one_input_only() -> None:
 
 
 def test_a_method_that_cuts_off_much_is_told() -> None:
-    half = Method(lambda histogram: float(histogram.absmax) / 2)
+    half = Method(lambda histogram: float(histogram.absmax) / 4)
     _, remarks = make_table(net(), run(), half, "it")
     assert any(remark.startswith("data: ") and "are cut off" in remark for remark in remarks)
     _, remarks = make_table(net(), run(), METHODS["minmax"], "it")
