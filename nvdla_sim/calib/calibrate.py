@@ -151,9 +151,12 @@ def collect(
 def make_table(graph: Graph, statistics: Statistics, method: Method, source: str) -> tuple[Table, list[str]]:
     """The table, and remarks on what a user may not expect of it.
 
-    Layers whose values are all 0 get the scale 1/127.
+    Layers whose values are all 0 get the scale 1/127. ``CalibrationError`` when ``statistics`` lack a tensor.
     """
     ranges = fused_range_of(graph) if method.after_fusion else range_of(graph)
+    missing = sorted({tensor for tensor in ranges.values() if tensor not in statistics.histograms})
+    if missing:
+        raise CalibrationError(f"there are no histograms of {', '.join(missing)}: run over the images again")
     scales: dict[str, np.float32] = {}
     remarks = []
     for tensor in dict.fromkeys(ranges.values()):

@@ -102,7 +102,10 @@ def calibrate(options: argparse.Namespace) -> None:
             raise OptionError(
                 f"{options.load_hist} is of an interrupted run: finish it with --resume --save-hist FILE"
             )
-        print(f"histograms of {statistics.identity['images']}; {statistics.identity['preprocessing']}")
+        told = (
+            statistics.identity.get(aspect, f"{aspect} not told") for aspect in ("images", "preprocessing")
+        )
+        print(f"histograms of {'; '.join(told)}")
     else:
         statistics = _collected(options, graph, net)
     if scorer is not None:

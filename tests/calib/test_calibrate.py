@@ -177,6 +177,13 @@ def test_one_input_only() -> None:
         collect(graph, Some(), STEPS, Statistics({}, 4), Skipped(0))
 
 
+def test_histograms_that_lack_a_tensor() -> None:
+    statistics = run()
+    del statistics.histograms["relu"]
+    with pytest.raises(CalibrationError, match="there are no histograms of relu"):
+        make_table(net(), statistics, METHODS["minmax"], "it")
+
+
 def test_a_method_that_cuts_off_much_is_told() -> None:
     half = Method(lambda histogram: float(histogram.absmax) / 4)
     _, remarks = make_table(net(), run(), half, "it")

@@ -12,6 +12,7 @@ import pytest
 from nvdla_sim.caffe.exporter import save_caffe
 from nvdla_sim.calib import calibrate
 from nvdla_sim.calib.methods import METHODS
+from nvdla_sim.calib.statistics import Statistics
 from nvdla_sim.calib.table import Table
 from nvdla_sim.cli import _progress
 from nvdla_sim.cli.calibrate import main
@@ -182,6 +183,15 @@ def test_places_that_cannot_be_written_are_told_before_the_run(net, capsys, monk
     ):  # fmt: skip
         assert main([*net, *IMAGES, *options]) == 2
         assert "cannot write" in capsys.readouterr().err
+
+
+def test_histograms_that_do_not_tell_what_they_are_of(net, capsys) -> None:
+    assert main([*net, *IMAGES, "--save-hist", "h.npz", "-o", "t.json"]) == 0
+    statistics = Statistics.load("h.npz")
+    del statistics.identity["images"]
+    statistics.save("h.npz")
+    assert main([*net, "--load-hist", "h.npz", "-o", "t.json"]) == 0
+    assert "histograms of images not told; x = pixel (BGR)" in capsys.readouterr().out
 
 
 def test_histograms_of_another_net(net, capsys) -> None:
