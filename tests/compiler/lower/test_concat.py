@@ -83,9 +83,10 @@ def test_parts_of_other_scale_or_origin_are_copied() -> None:
     assert result.worst < 2
 
 
-def test_a_part_may_come_twice() -> None:
+@pytest.mark.parametrize("channels", [(5, 7), (32, 32)])
+def test_a_part_may_come_twice(channels) -> None:
     net = Net()
-    a, b = convolutions(net, net.input((6, 5, 4)), 5, 7)
+    a, b = convolutions(net, net.input((6, 5, 4)), *channels)
     net.add(Concat(), a, b, a)
     assert run(net).worst < 0.53
 
