@@ -102,7 +102,6 @@ def test_an_average_with_far_finer_steps(target, channels, weights, finer) -> No
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("channels", [(8,), (70,), (20, 70)])
 @pytest.mark.parametrize("size", [(4, 5), (16, 12), (14, 3)])
 def test_all_planes_are_averaged_by_one_operation(target, channels, size) -> None:
