@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nvdla_sim.analysis.check.check import check
 from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.pipeline import compile_graph
 from nvdla_sim.graph.graph import Graph
@@ -89,7 +90,7 @@ def run(
     scales: Mapping[str, float] | None = None,
     **options: str,
 ) -> Result:
-    """Calibrate on the very input, compile, run; ``scales`` replaces entries of the table."""
+    """Calibrate on the very input, compile, check, run; ``scales`` replaces entries of the table."""
     graph = net.graph
     if not graph.outputs:
         read = {tensor for node in graph.nodes for tensor in node.inputs}
@@ -107,6 +108,8 @@ def run(
         table[node.name] = max(float(np.abs(values[t]).max()) for t in node.outputs) / 127 or 1.0
     table |= scales or {}
     loadable = compile_graph(graph, Table(table), target, quantization, **options)
+    findings = check(loadable)
+    assert (findings.errors, findings.warnings) == ([], [])
     made = Runtime(loadable, target).run([inputs[name] for name in graph.inputs])
     outputs, errors, out_scales = [], [], []
     for output, name in zip(made, graph.outputs, strict=True):

@@ -70,8 +70,8 @@ def needs_own_scale(
     _, _, width = graph.tensors[node.inputs[0]].chw
     one = config.atom * op.kernel[0] * op.kernel[1]  # kernel's weights
     half = config.cbuf_bytes // 2
-    planes = op.kernel == graph.tensors[node.inputs[0]].chw[1:]
-    surfaces = 1 if planes else _surfaces(graph, node.inputs[0], config.atom)
+    whole = _takes_planes(op, graph.tensors[node.inputs[0]].chw)
+    surfaces = 1 if whole else _surfaces(graph, node.inputs[0], config.atom)
     operations = surfaces * -(-config.atom * one // half)
     size = operations * 2 * OPERATION_BYTES + min(config.atom * one, REPEATED_BYTES)
     others = sum(int(np.prod(params.shape)) for other in graph.nodes for params in other.params.values())
@@ -80,6 +80,11 @@ def needs_own_scale(
         and (max(op.kernel) > PDP_KERNEL or size <= FEW_BYTES + others // SMALL_PART)
         and one + config.atom * width * op.kernel[0] <= half
     )
+
+
+def _takes_planes(op: Pooling, source: tuple[int, int, int]) -> bool:
+    """Whether each channel's plane, without padding, is one window."""
+    return op.kernel == source[1:] and max(op.pad) == 0
 
 
 def _surfaces(graph: Graph, name: str, atom: int) -> int:
@@ -220,13 +225,14 @@ def _average(node: Node, op: Pooling, to: Lowering) -> None:
         post = Post(Stage(mul=each, truncate=truncate))
     ones = np.ones((shape[0], 1, *op.kernel), np.int8)
     top, left = op.pad
-    (_, bottom), (_, right) = (
-        _fit(size, count, k, s, p)
-        for size, count, k, s, p in zip(shape[1:], (height, width), op.kernel, op.stride, op.pad, strict=True)
-    )
-    if op.kernel == shape[1:] and _sums_of_planes(to, node, source, post):
+    if _takes_planes(op, shape) and _sums_of_planes(to, node, source, post):
         return
     stride = real_stride(op, (shape[0], height, width))
+    (rows, bottom), (columns, right) = (
+        _fit(size, count, k, s, p)
+        for size, count, k, s, p in zip(shape[1:], (height, width), op.kernel, stride, op.pad, strict=True)
+    )
+    source = replace(source, cube=replace(source.cube, height=rows, width=columns))
     geometry = Geometry(op.kernel, stride, (1, 1), Pads(top, left, bottom, right))
     _sums(to, node, source, ones, geometry, post)
 

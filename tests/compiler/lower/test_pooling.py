@@ -58,6 +58,27 @@ def test_an_average_divides_as_caffe_does(target, height, width, kernel, stride,
 
 
 @pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("channels", [5, 40])
+@pytest.mark.parametrize(
+    ("size", "stride", "pad"),
+    [((5, 5), (1, 1), (2, 2)), ((4, 4), (8, 8), (1, 1)), ((6, 7), (2, 2), (3, 0)), ((9, 9), (3, 3), (4, 4))],
+)
+def test_a_padded_average_with_the_planes_size(target, channels, size, stride, pad) -> None:
+    """Its windows are not the planes."""
+    result = pool(Pooling("AVE", size, stride, pad), (channels, *size), target)
+    assert result.worst < (1.01 if kinds(result) == ["PDP"] else 0.52)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("kernel", "stride", "pad"), [((3, 2), (5, 2), (1, 1)), ((1, 4), (8, 3), (0, 2))])
+def test_an_average_that_leaves_out_the_last_rows(target, kernel, stride, pad) -> None:
+    """No row behind the last window is computed: it would be written behind the result."""
+    result = pool(Pooling("AVE", kernel, stride, pad), (19, 3, 7), target)
+    assert result.outputs[0].shape[1] == 1
+    assert result.worst < 0.52
+
+
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(
     ("size", "channels", "operations"),
     [
