@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from nvdla_sim.compiler.scales import assign_scales, table_scales
 from nvdla_sim.compiler.scaling import ScaleError
 from nvdla_sim.compiler.schedule import schedule
 from nvdla_sim.compiler.steps import Step, make_steps
-from nvdla_sim.errors import OptionError, UnsupportedError, all_of, listed, one_of
+from nvdla_sim.errors import ModelError, OptionError, UnsupportedError, all_of, listed, one_of
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.hw.config import config_named
 from nvdla_sim.loadable.loadable import Loadable
@@ -61,8 +62,8 @@ def compile_graph(
     ``target``: a hardware configuration. ``quantization``: "per-kernel" (one weight scale for a layer) or
     "per-filter" (one for each output channel). ``input_format``: "nhwc" (4-byte pixels), "nchw" (feature
     cube), or None: nhwc where an input has 1, 3 or 4 channels. ``profile`` "basic" gives every intermediate
-    tensor memory of its own. ``batch``: images of a run. Raises ``OptionError``, ``CalibrationError`` or
-    ``UnsupportedError``, each with all that is wrong.
+    tensor memory of its own. ``batch``: images of a run. Raises ``OptionError``, ``ModelError``,
+    ``CalibrationError`` or ``UnsupportedError``, each with all that is wrong.
     """
     all_of(
         lambda: config_named(target),
@@ -71,6 +72,7 @@ def compile_graph(
         lambda: one_of("profile", profile, PROFILES),
         lambda: _check_batch(batch),
     )
+    _check_outputs(graph)
     config = config_named(target)
     images = image_inputs(graph, input_format)
     given = table_scales(graph, table)
@@ -92,6 +94,17 @@ def compile_graph(
 def _check_batch(batch: int) -> None:
     if batch < 1:
         raise OptionError(f"a batch of {batch} images; allowed: 1 and more")
+
+
+def _check_outputs(graph: Graph) -> None:
+    """``ModelError`` for outputs that no net from a file has, but a graph made by hand can."""
+    made = {tensor for node in graph.nodes for tensor in node.outputs}
+    wrong = [f'"{name}" is made by no layer' for name in dict.fromkeys(graph.outputs) if name not in made]
+    wrong += [
+        f'"{name}" is given {times} times' for name, times in Counter(graph.outputs).items() if times > 1
+    ]
+    if wrong:
+        raise ModelError(listed(f'the outputs of net "{graph.name}" are different tensors of layers:', wrong))
 
 
 def simplified(graph: Graph, images: Collection[str]) -> Graph:

@@ -13,7 +13,7 @@ from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.constraints import RULES
 from nvdla_sim.compiler.lower import LOWER
 from nvdla_sim.compiler.pipeline import compile_graph
-from nvdla_sim.errors import CalibrationError, OptionError, UnsupportedError
+from nvdla_sim.errors import CalibrationError, ModelError, OptionError, UnsupportedError
 from nvdla_sim.graph.graph import Graph
 from nvdla_sim.graph.ops.batch_norm import BatchNorm
 from nvdla_sim.graph.ops.convolution import Convolution
@@ -189,6 +189,19 @@ def test_the_copies_of_a_split_are_outputs() -> None:
     graph.outputs = ("a", "b", "relu")
     loadable = compile_graph(graph, Table({"data": 1.0, "conv": 1.0, "relu": 1.0}), "nv_small")
     assert [tensor.name for tensor in loadable.tensors] == ["data", "a", "b", "relu"]
+
+
+def test_outputs_that_no_layer_makes_or_that_come_twice() -> None:
+    graph = small_net()
+    graph.outputs = ("prob", "data", "prov", "prob")
+    with pytest.raises(ModelError) as refused:
+        compile_graph(graph, Table(SCALES))
+    assert str(refused.value).splitlines() == [
+        'the outputs of net "net" are different tensors of layers:',
+        '  - "data" is made by no layer',
+        '  - "prov" is made by no layer',
+        '  - "prob" is given 2 times',
+    ]
 
 
 def test_outputs_are_bound_in_the_order_of_the_graph() -> None:
