@@ -4,7 +4,7 @@ Both operands keep all their bits: X1 makes steps ``2^s`` finer than the other o
 shifted left by ``s``, and the output converter brings the result to its scale with one rounding.
 
 A third operand of a SUM is added in the same operation where that can be: by stage Y, which has a converter
-for it, or on any configuration where all three have the same steps.
+for it, or on any configuration where all three have the same steps. A PROD always takes three.
 
 Source: compiler-facts sections 8.5 to 8.7, recipes section 1.
 """
@@ -65,9 +65,10 @@ def lower(step: Step, to: Lowering) -> None:
         Side(tensor, tensor.scale * np.float32(factor))
         for tensor, factor in zip(operands, coeff, strict=True)
     ]
+    sides.sort(key=lambda side: side.step == 0)  # two without any weight give no scale for their sum
     while len(sides) > 1:
-        act = _act(step.followers)
-        count = 3 if op.operation == "SUM" and _adds_three(sides[:3], act, to) else 2
+        act = _act(step.followers) if len(sides) <= 3 else SdpAct.NONE
+        count = 3 if _takes_three(op, sides[:3], act, to) else 2
         taken, sides = sides[:count], sides[count:]
         first = taken[0].tensor
         if sides:
@@ -80,10 +81,10 @@ def lower(step: Step, to: Lowering) -> None:
         sides.insert(0, Side(dest, dest.scale))
 
 
-def _adds_three(sides: Sequence[Side], act: SdpAct, to: Lowering) -> bool:
-    if len(sides) < 3:
+def _takes_three(op: Eltwise, sides: Sequence[Side], act: SdpAct, to: Lowering) -> bool:
+    if len(sides) < 3 or op.operation == "MAX":
         return False
-    return _same_steps(sides) or (has_stage_y(to.config) and act == SdpAct.NONE)
+    return op.operation == "PROD" or _same_steps(sides) or (has_stage_y(to.config) and act == SdpAct.NONE)
 
 
 def _same_steps(sides: Sequence[Side]) -> bool:
@@ -99,7 +100,10 @@ def _emit(to: Lowering, layer: str, op: Eltwise, sides: Sequence[Side], dest: Te
 
     *third, a, b = sorted(sides, key=as_operand)
     what = f'layer "{layer}"'
-    if third and _same_steps(sides):
+    if third and op.operation == "PROD":
+        out = Converter(*multiplier(float(a.step * b.step * third[0].step / dest.scale), what))
+        post = Post(Stage(mul=third[0].tensor.cube), Stage(mul=b.tensor.cube, act=act), out)
+    elif third and _same_steps(sides):
         out = Converter(*multiplier(float(b.step / dest.scale), what))
         post = Post(Stage(alu=third[0].tensor.cube), Stage(alu=b.tensor.cube, act=act), out)
     else:
@@ -143,7 +147,7 @@ def _safe_scale(op: Eltwise, steps: Sequence[np.float32]) -> np.float32:
     """A scale at which no combination of int8 values saturates."""
     if op.operation == "MAX":
         return max(steps)
-    most = sum(steps) if op.operation == "SUM" else np.prod(steps) * 128
+    most = sum(steps) if op.operation == "SUM" else np.prod(steps) * 128 ** (len(steps) - 1)
     return np.float32(most * np.float32(128 / 127))
 
 

@@ -81,14 +81,44 @@ def test_behind_a_convolution_that_is_cut_by_rows() -> None:
 
 
 @pytest.mark.parametrize("op", ["SUM", "MAX", "PROD"])
-@pytest.mark.parametrize("count", [3, 5])
+@pytest.mark.parametrize("count", [3, 4, 5])
 def test_many_inputs(op, count) -> None:
+    """A product takes three at once."""
     net = Net()
     names = [net.input(SHAPE, f"in{i}", 2.0**-6 * (i + 1)) for i in range(count)]
     net.add(Eltwise(op), *names)
     result = run(net)
-    assert kinds(result.loadable) == ["SDP"] * (count - 1)
-    assert result.worst < 0.5 + 0.7 * (count - 2)
+    operations = count // 2 if op == "PROD" else count - 1
+    assert kinds(result.loadable) == ["SDP"] * operations
+    assert result.worst < 0.52 + (2 if op == "PROD" else 0.7) * (operations - 1)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("relu", [False, True])
+def test_three_factors_with_one_rounding(target, relu) -> None:
+    net = Net()
+    x = net.add(Eltwise("PROD"), *(net.input((37, 3, 5), f"in{i}", 2.0**-6 * (i + 1)) for i in range(3)))
+    if relu:
+        net.add(ReLU(), x)
+    result = run(net, target)
+    assert kinds(result.loadable) == ["SDP"]
+    assert result.worst < 0.52
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_inputs_without_weight(target) -> None:
+    """Two of them have no steps that their sum could have."""
+    net = Net()
+    names = [net.input(SHAPE, f"in{i}", 2.0**-6 * (i + 1)) for i in range(4)]
+    net.add(Eltwise("SUM", (0.0, 0.0, 0.5, 0.0)), *names)
+    assert run(net, target).worst < 2
+
+
+def test_a_relu_behind_four_inputs_leaves_the_first_three_together() -> None:
+    net = Net()
+    names = [net.input(SHAPE, f"in{i}", 2.0**-6 * (i + 1)) for i in range(4)]
+    net.add(ReLU(), net.add(Eltwise("SUM"), *names))
+    assert kinds(run(net, "nv_full").loadable) == ["SDP", "SDP"]
 
 
 @pytest.mark.parametrize("target", TARGETS)
