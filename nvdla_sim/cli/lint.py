@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the hardware configuration (default: nv_full, as nvdla-compile)",
     )  # fmt: skip
     add(
-        "--informat", metavar="FORMAT", dest="input_format",
+        "--informat", metavar="WORD", dest="input_format", type=str.lower,
         help="nhwc or nchw (default: nhwc for 1, 3 or 4 input channels, else nchw)",
     )  # fmt: skip
     return parser

@@ -62,6 +62,7 @@ def test_layers_that_nobody_knows_are_told_with_the_others(
 def test_wrong_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, 8)
     assert main(["--prototxt", path, "--configtarget", "nv_tiny"]) == 2
+    assert main(["--prototxt", path, "--informat", "NCHW"]) == 0
     assert main(["--prototxt", path, "--informat", "nchv"]) == 2
     assert main(["--prototxt", str(tmp_path / "missing.prototxt")]) == 2
     assert capsys.readouterr().err.count("nvdla-lint: error: ") == 3
