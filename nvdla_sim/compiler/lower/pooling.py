@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from nvdla_sim.compiler.lower.convolve import (
     convolve,
     convolve_into,
-    copy_channels,
     cuts_kernels,
     features,
     features_for,
@@ -41,6 +40,7 @@ from nvdla_sim.loadable.enums import PoolMode
 PDP_KERNEL = 8
 PDP_PAD = 7
 MAX_KERNEL = 32  # of a convolution
+MAX_STRIDE = 8  # of a convolution
 FINER = 2  # times that an average's own steps must be finer to be worth a convolution
 FEW_BYTES = 8192  # that it may always add to a loadable
 SMALL_PART = 20  # besides, one byte for so many weights of the net
@@ -70,8 +70,8 @@ def needs_own_scale(
     _, _, width = graph.tensors[node.inputs[0]].chw
     one = config.atom * op.kernel[0] * op.kernel[1]  # kernel's weights
     half = config.cbuf_bytes // 2
-    whole = _takes_planes(op, graph.tensors[node.inputs[0]].chw)
-    surfaces = 1 if whole else _surfaces(graph, node.inputs[0], config.atom)
+    folded = _folded_plane(op, graph.tensors[node.inputs[0]].chw)
+    surfaces = 1 if folded else _surfaces(graph, node.inputs[0], config.atom)
     operations = surfaces * -(-config.atom * one // half)
     size = operations * 2 * OPERATION_BYTES + min(config.atom * one, REPEATED_BYTES)
     others = sum(int(np.prod(params.shape)) for other in graph.nodes for params in other.params.values())
@@ -82,9 +82,17 @@ def needs_own_scale(
     )
 
 
-def _takes_planes(op: Pooling, source: tuple[int, int, int]) -> bool:
-    """Whether each channel's plane, without padding, is one window."""
-    return op.kernel == source[1:] and max(op.pad) == 0
+def _folded_plane(op: Pooling, source: tuple[int, int, int]) -> Pair | None:
+    """Height and width of as many elements as the plane has, if that is what an average is taken over.
+
+    Planes that lie one behind the other are a column of that width, and the height is the stride.
+    """
+    elements = source[1] * source[2]
+    if op.kernel == source[1:] and max(op.pad) == 0:
+        for height in range(MAX_STRIDE, 0, -1):
+            if elements % height == 0 and elements // height <= MAX_KERNEL:
+                return height, elements // height
+    return None
 
 
 def _surfaces(graph: Graph, name: str, atom: int) -> int:
@@ -225,7 +233,7 @@ def _average(node: Node, op: Pooling, to: Lowering) -> None:
         post = Post(Stage(mul=each, truncate=truncate))
     ones = np.ones((shape[0], 1, *op.kernel), np.int8)
     top, left = op.pad
-    if _takes_planes(op, shape) and _sums_of_planes(to, node, source, post):
+    if (plane := _folded_plane(op, shape)) and _sums_of_planes(to, node, source, plane, post):
         return
     stride = real_stride(op, (shape[0], height, width))
     (rows, bottom), (columns, right) = (
@@ -237,38 +245,27 @@ def _average(node: Node, op: Pooling, to: Lowering) -> None:
     _sums(to, node, source, ones, geometry, post)
 
 
-def _sums_of_planes(to: Lowering, node: Node, source: Tensor, post: Post) -> bool:
-    """One operation for all surfaces, if they lie one behind the other: planes are the windows of one column.
-
-    Strides end at 8, so larger planes have windows between them, whose sums are lanes that no channel uses.
-    """
+def _sums_of_planes(to: Lowering, node: Node, source: Tensor, plane: Pair, post: Post) -> bool:
+    """One operation for all surfaces, if they lie one behind the other: a column, whose windows they are."""
     cube, atom, output = source.cube, to.config.atom, node.outputs[0]
-    plane = cube.height, cube.width
-    step = next(step for step in range(PDP_KERNEL, 0, -1) if cube.height % step == 0)
-    apart = cube.height // step  # windows from one plane to the next
     surfaces = -(-cube.channels // atom)
-    count = (surfaces - 1) * apart + 1
+    height, width = plane
     packed = (cube.line, cube.surf) == (cube.width * atom, cube.width * cube.height * atom)
-    if not packed or max(surfaces * cube.height, count * atom) > MAX_SIZE:
+    in_order = source.lanes is None or output not in to.graph.outputs
+    if not packed or not in_order or surfaces * height > MAX_SIZE:
         return False
-    column = replace(cube, channels=atom, height=surfaces * cube.height, surf=surfaces * cube.surf)
-    work = Tensor(column, source.scale), np.ones((atom, 1, *plane), np.int8), Geometry(plane, (step, 1))
+    column = Cube(
+        cube.buffer, atom, surfaces * height, width, width * atom, surfaces * cube.surf, cube.offset
+    )
+    work = Tensor(column, source.scale), np.ones((atom, 1, *plane), np.int8), Geometry(plane, (height, 1))
     try:
         if cuts_kernels(to, *work, group=atom):
             return False
     except UnsupportedError:
         return False
-    lanes = np.arange(cube.channels) if source.lanes is None else source.lanes
-    lanes = lanes // atom * apart * atom + lanes % atom
-    in_order = np.array_equal(lanes, np.arange(lanes.size))
-    if in_order or output not in to.graph.outputs:
-        dest = to.destination(output, None if in_order else lanes)
-    else:
-        dest = to.scratch(int(lanes.max()) + 1, 1, 1, to.scales[output], lanes)
-    sums = replace(dest.cube, channels=atom, height=count, surf=count * atom)
+    dest = to.destination(output, source.lanes).cube
+    sums = replace(dest, channels=atom, height=surfaces, surf=surfaces * atom)
     convolve_into(to, node.name, *work, post, sums, group=atom)
-    if dest is not to.tensors.get(output):
-        copy_channels(to, node.name, dest, output)
     return True
 
 
