@@ -71,12 +71,10 @@ class Constants:
 
 def repeated_unit(data: Bytes) -> int:
     """How many of its first bytes give ``data`` when they are repeated; all where that saves little."""
-    best, least = data.size, data.size - LEAST
-    for times in range(2, MAX_TIMES + 1):
-        unit, rest = divmod(data.size, times)
-        if not rest and unit + LISTED * times < least and _repeats(data, unit):
-            best, least = unit, unit + LISTED * times
-    return best
+    parts = [(times, data.size // times) for times in range(2, MAX_TIMES + 1) if data.size % times == 0]
+    costs = sorted((unit + LISTED * times, unit) for times, unit in parts)
+    small = (unit for cost, unit in costs if cost < data.size - LEAST)
+    return next((unit for unit in small if _repeats(data, unit)), data.size)
 
 
 def _repeats(data: Bytes, unit: int) -> bool:
