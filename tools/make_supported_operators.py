@@ -63,9 +63,9 @@ def _limits(title: str, rules: tuple[Rule, ...]) -> Iterator[str]:
 
 
 def _buffer() -> Iterator[str]:
-    yield "A layer with weights is cut by rows and by kernels until its pieces fit the convolution buffer."
-    yield "It is refused only where a single kernel and the rows under it do not fit; the message names the"
-    yield "configurations where they do."
+    yield "A layer with weights is cut by rows, by kernels and by columns until its pieces fit the"
+    yield "convolution buffer. It is refused only where a single kernel and the source under it do not fit;"
+    yield "the message names the configurations where they do."
     yield ""
 
 

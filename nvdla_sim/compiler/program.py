@@ -63,6 +63,10 @@ class Cube:
         """``count`` rows from row ``first`` on."""
         return replace(self, height=count, offset=self.offset + first * self.line)
 
+    def columns(self, first: int, count: int, atom: int) -> Cube:
+        """``count`` columns from column ``first`` on, of a feature cube."""
+        return replace(self, width=count, offset=self.offset + first * atom)
+
     def lanes(self, first: int, count: int, atom: int) -> Cube:
         """``count`` channels from channel ``first`` on, which must be a surface's first."""
         return replace(self, channels=count, offset=self.offset + first // atom * self.surf)
@@ -143,16 +147,19 @@ class Stage:
             return SdpMode.PER_KERNEL if self.broadcast else SdpMode.PER_POINT
         return SdpMode.PER_KERNEL if operand.ndim == 1 else SdpMode.PER_POINT
 
-    def part(self, lanes: slice, rows: slice, atom: int) -> Stage:
-        """The stage for a part of the channels and rows of its cube."""
+    def part(self, lanes: slice, rows: slice, columns: slice, atom: int) -> Stage:
+        """The stage for a part of the channels, rows and columns of its cube."""
 
         def cut(operand: int | IntArray | Cube | None) -> int | IntArray | Cube | None:
             if operand is None or isinstance(operand, int):
                 return operand
             if isinstance(operand, Cube):
                 piece = operand.lanes(lanes.start, lanes.stop - lanes.start, atom)
-                return piece if self.broadcast else piece.rows(rows.start, rows.stop - rows.start)
-            return operand[lanes] if operand.ndim == 1 else operand[lanes, rows]
+                if self.broadcast:
+                    return piece
+                piece = piece.rows(rows.start, rows.stop - rows.start)
+                return piece.columns(columns.start, columns.stop - columns.start, atom)
+            return operand[lanes] if operand.ndim == 1 else operand[lanes, rows, columns]
 
         return replace(self, alu=cut(self.alu), mul=cut(self.mul))
 
@@ -173,9 +180,9 @@ class Post:
         named = {"x1": self.x1, "x2": self.x2, "y": self.y}
         return {name: stage for name, stage in named.items() if stage is not None}
 
-    def part(self, lanes: slice, rows: slice, atom: int) -> Post:
-        """The same work for a part of the channels and rows."""
-        return self._each(lambda stage: stage.part(lanes, rows, atom))
+    def part(self, lanes: slice, rows: slice, columns: slice, atom: int) -> Post:
+        """The same work for a part of the channels, rows and columns."""
+        return self._each(lambda stage: stage.part(lanes, rows, columns, atom))
 
     def in_lanes(self, lanes: IntArray | None) -> Post:
         """The same work on a cube that has channel i in lane ``lanes[i]``; operands of other lanes are 0."""

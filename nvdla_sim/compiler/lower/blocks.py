@@ -15,7 +15,9 @@ import numpy as np
 
 from nvdla_sim.compiler.lower.lowering import Lowering, Tensor
 from nvdla_sim.compiler.program import Cube, IntArray
-from nvdla_sim.compiler.tile import Demand, Geometry, Plan, entries_per_row, image_entries_per_row, plan
+from nvdla_sim.compiler.tile import Demand, Geometry, Plan, plan
+from nvdla_sim.errors import UnsupportedError
+from nvdla_sim.hw.config import Config
 from nvdla_sim.hw.formats import Int8
 
 
@@ -37,18 +39,10 @@ def split_blocks(
     Raises ``UnsupportedError`` naming the layer for a kernel that the buffer cannot hold.
     """
     config, cube, atom = to.config, source.cube, to.config.atom
-    kernels, _, height, width = weights.shape
+    kernels = weights.shape[0]
 
     def block(part: slice, src: Cube, values: Int8) -> Block:
-        if source.image:
-            entries = image_entries_per_row(config, cube.width, geometry.pads)
-        else:
-            entries = entries_per_row(config, src.channels, cube.width)
-        size = src.channels * height * width
-        demand = Demand(
-            f'layer "{layer}"', geometry, cube.height, cube.width, entries, part.stop - part.start, size
-        )
-        return Block(part, src, values, plan(config, demand))
+        return Block(part, src, values, plan(config, _demand(layer, src, part, geometry, source.image)))
 
     if source.image:
         yield block(slice(0, kernels), cube, weights)
@@ -60,6 +54,20 @@ def split_blocks(
         values = _dense(weights, part, groups, kernels // group, channels - first)
         src = replace(cube.lanes(first, values.shape[1], atom), channels=values.shape[1])
         yield block(part, src, values)
+
+
+def takes_picture(config: Config, picture: Cube, kernels: int, geometry: Geometry) -> bool:
+    """Whether a picture's rows under a kernel fit the buffer: pictures are not cut by columns."""
+    try:
+        plan(config, _demand("", picture, slice(0, kernels), geometry, image=True))
+    except UnsupportedError:
+        return False
+    return True
+
+
+def _demand(layer: str, src: Cube, kernels: slice, geometry: Geometry, image: bool) -> Demand:
+    count = kernels.stop - kernels.start
+    return Demand(f'layer "{layer}"', geometry, src.channels, src.height, src.width, count, image)
 
 
 def _shared_inputs(lanes: IntArray, kernels: int, group: int, atom: int) -> list[tuple[slice, range]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nvdla_sim.compiler.lower import fused
+from nvdla_sim.compiler.lower.blocks import takes_picture
 from nvdla_sim.compiler.lower.convolve import convolve, cuts_kernels, features
 from nvdla_sim.compiler.lower.lowering import Lowering, Tensor
 from nvdla_sim.compiler.lower.values import Values
@@ -21,14 +22,16 @@ MAX_BIAS = 2.0**30  # steps of a sum
 
 
 def lower(step: Step, to: Lowering) -> None:
-    """A picture is read as it is where the core can: not with dilation, and in one group."""
+    """A picture is read as it is where the core can: in one group, without dilation, if not too wide."""
     op = step.head.op
     assert isinstance(op, Convolution)
     name = step.head.inputs[0]
-    as_it_is = op.dilation == (1, 1) and op.group == 1
-    source = to.tensors[name] if as_it_is else features(to, name)
     top, left = op.pad
     geometry = Geometry(op.kernel, op.stride, op.dilation, Pads(top, left, top, left))
+    source = to.tensors[name]
+    one_group = op.dilation == (1, 1) and op.group == 1
+    if source.image and not (one_group and takes_picture(to.config, source.cube, op.num_output, geometry)):
+        source = features(to, name)
     lower_weights(step, to, source, step.head.params["weight"], geometry, op.group)
 
 

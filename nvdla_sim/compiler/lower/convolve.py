@@ -9,7 +9,7 @@ import numpy as np
 
 from nvdla_sim.compiler.lower.blocks import Block, result_lanes, split_blocks
 from nvdla_sim.compiler.lower.lowering import Lowering, Tensor
-from nvdla_sim.compiler.program import Conv, Cube, Post, Sdp
+from nvdla_sim.compiler.program import Conv, Cube, Pads, Post, Sdp
 from nvdla_sim.compiler.tile import Geometry
 from nvdla_sim.compiler.weights import feature_weights, image_extension, image_weights
 from nvdla_sim.errors import UnsupportedError
@@ -125,29 +125,31 @@ def _emit(
             kernels = slice(block.kernels.start + piece.start, block.kernels.start + piece.stop)
             surfaces = dest.lanes(surface * atom, count, atom)
             surface += -(-count // atom)
-            for index, rows in enumerate(cut.rows):
-                dst = surfaces.rows(rows.first, rows.count)
+            for index, part in enumerate(cut.pieces):
+                rows, columns = part.rows, part.columns
+                dst = surfaces.rows(rows.first, rows.count).columns(columns.first, columns.count, atom)
                 if lonely:
                     dst = replace(dst, line=atom, surf=atom)
+                src = block.src.rows(rows.start, rows.size)
                 conv = Conv(
                     layer=layer,
-                    src=block.src.rows(rows.top, rows.height),
+                    src=src if image else src.columns(columns.start, columns.size, atom),
                     dst=dst.flying,
                     weights=data,
                     kernel=geometry.kernel,
                     stride=geometry.stride,
                     dilation=geometry.dilation,
-                    pads=replace(geometry.pads, top=rows.pad_top, bottom=rows.pad_bottom),
-                    entries=cut.entries,
+                    pads=Pads(rows.before, columns.before, rows.after, columns.after),
+                    entries=part.entries,
                     data_banks=cut.data_banks,
                     weight_banks=cut.weight_banks,
                     image=image,
                     extension=extension,
                     reuse_weights=cut.resident and index > 0,
-                    keep_weights=cut.resident and index < len(cut.rows) - 1,
+                    keep_weights=cut.resident and index < len(cut.pieces) - 1,
                 )
-                part = post.part(kernels, slice(rows.first, rows.first + rows.count), atom)
-                to.emit(conv, Sdp(layer, dst.flying, dst, part))
+                work = post.part(kernels, rows.written, columns.written, atom)
+                to.emit(conv, Sdp(layer, dst.flying, dst, work))
 
 
 def _single_surfaces(pieces: Sequence[slice], atom: int) -> list[slice]:

@@ -127,7 +127,7 @@ def _convolve_phase(
         if axis == 0:
             cube = cube.rows(skip, used)
         else:
-            cube = replace(cube, width=used, offset=cube.offset + skip * to.config.atom)
+            cube = cube.columns(skip, used, to.config.atom)
     geometry = Geometry((taps.shape[2], taps.shape[3]), pads=Pads(before[0], before[1], after[0], after[1]))
     dest = replace(dest, width=column.count)
     view = replace(source, cube=cube)

@@ -38,8 +38,7 @@ def cut_window(
     to: Lowering, layer: str, tensor: Tensor, top: int, left: int, height: int, width: int
 ) -> Tensor:
     """A part of the rows and columns; a single pixel is copied, as the SDP reads one without gaps only."""
-    cube = tensor.cube.rows(top, height)
-    cube = replace(cube, width=width, offset=cube.offset + left * to.config.atom)
+    cube = tensor.cube.rows(top, height).columns(left, width, to.config.atom)
     view = replace(tensor, cube=cube)
     return without_gaps(to, layer, view) if height == width == 1 else view
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nvdla_sim.analysis.check.check import check
 from nvdla_sim.errors import ModelError
 from nvdla_sim.graph.ops.convolution import Convolution
+from nvdla_sim.graph.ops.eltwise import Eltwise
 from nvdla_sim.graph.ops.inner_product import InnerProduct
+from nvdla_sim.graph.ops.pooling import Pooling
 from nvdla_sim.graph.ops.relu import ReLU
 from tests.compiler.decoded import operations
 from tests.compiler.ideal import MODES, TARGETS, Net, Result, run
@@ -113,3 +117,54 @@ def test_kernels_are_cut_where_one_group_does_not_fit(output) -> None:
 
 def test_a_tall_thin_source_is_cut_by_rows() -> None:
     assert conv(Convolution(40, (3, 1)), (512, 400, 1), "nv_small").worst < 0.53
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("op", "shape"),
+    [
+        (Convolution(9, (3, 3), pad=(1, 1)), (64, 5, 1920)),
+        (Convolution(9, (3, 3), (2, 2), (1, 1)), (64, 9, 960)),
+        (Convolution(9, (3, 3)), (512, 5, 240)),  # the weights do not stay in the buffer
+        (Convolution(3, (2, 5), dilation=(2, 3)), (2000, 3, 40)),  # nor does a group of kernels fit
+        (Convolution(20, (3, 3), group=20), (20, 4, 8190)),
+        (Convolution(5, (1, 1)), (100, 2, 8192)),
+    ],
+)
+def test_a_wide_source_is_cut_by_columns(op, shape, mode) -> None:
+    result = conv(op, shape, "nv_small", mode)
+    assert result.worst < 0.53
+    assert max(part["src"]["width"] for part in convolutions(result)) < shape[2]
+    found = check(result.loadable, "nv_small")
+    assert not [*found.errors, *found.warnings]
+
+
+def test_a_picture_too_wide_is_copied_first() -> None:
+    """Pixels are not cut by columns."""
+    result = conv(Convolution(8, (11, 11), (4, 4)), (3, 13, 4000), "nv_small", input_format="nhwc")
+    copies, strips = ([op for op in convolutions(result) if op["src"]["channel"] == c] for c in (4, 3))
+    assert {op["src"]["width"] for op in copies} == {4000}
+    assert max(op["src"]["width"] for op in strips) < 4000
+    assert result.worst < 0.53
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_operands_are_cut_with_the_convolution(mode) -> None:
+    """The other addend is read where the strip is: the same bytes as where nothing needs a cut."""
+    outputs = []
+    for target in ("nv_small", "nv_large"):
+        net = Net()
+        data = net.input((64, 3, 1920))
+        other = net.add(Convolution(12, (1, 1)), data)
+        net.add(Eltwise("SUM"), net.add(Convolution(12, (3, 3), pad=(1, 1)), data), other)
+        outputs.append(run(net, target, mode).outputs[0])
+    assert np.array_equal(*outputs)
+
+
+def test_numbers_for_each_pixel_are_cut_with_the_convolution() -> None:
+    """Windows that overhang have other areas."""
+    net = Net()
+    net.add(Pooling("AVE", (3, 3), (2, 2)), net.input((8, 4, 8000)))
+    result = run(net, "nv_small")
+    assert len(convolutions(result)) > 1
+    assert result.worst < 0.53

@@ -86,6 +86,14 @@ def test_activations_follow_on_the_fly(activation) -> None:
     assert run(net).worst < 0.53
 
 
+def test_a_wide_source_is_cut_by_columns() -> None:
+    """Each phase on its own; its strips lie beside each other in every second row."""
+    op = Deconvolution(9, (4, 4), (2, 2), (1, 1))
+    net = Net()
+    net.add(op, net.input((96, 3, 1100)), weight=net.whole_weights(op, 96))
+    assert run(net, "nv_small").worst < 0.53
+
+
 def test_long_columns_are_copied_in_parts() -> None:
     op = Deconvolution(3, (2, 2), (2, 2), group=3, bias=False)
     net = Net()
