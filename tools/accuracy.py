@@ -184,7 +184,7 @@ def main() -> int:
             cosines = "" if record.chip is None else f"{record.chip:.4f} of {record.ideal:.4f}, "
             print(f"{' '.join(record.key)}: {cosines}{verdict}", flush=True)
         write(RECORDS, records.values())
-    write_atomically(PAGE, page(list(records.values()), equality(), costs).encode())
+    write_atomically(PAGE, page(list(read(RECORDS).values()), equality(), costs).encode())
     print(f"wrote {PAGE}")
     return 0
 

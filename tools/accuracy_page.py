@@ -86,14 +86,17 @@ def page(records: Sequence[Record], equality: Equality, costs: Iterable[Cost]) -
 
 
 def _zoo(records: Sequence[Record]) -> Iterator[str]:
-    """One row for each net and mode: the configuration where chip is least near to ideal."""
+    """One row for each net and mode: the configuration where chip is least near to ideal, or the largest."""
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         if record.net.startswith(ZOO):
             groups[record.net.removeprefix(ZOO), record.mode].append(record)
     yield "## Well-known nets"
     yield ""
-    yield "Of each net the configuration with the lowest chip - ideal; the others are in the last table."
+    yield (
+        "Of each net the configuration with the lowest chip - ideal, of those alike the one with the largest "
+        "loadable; the others are in the last table."
+    )
     yield ""
     yield "| net | mode | chip | ideal | chip - ideal | table | configuration | loadable, MB |"
     yield "|---|---|---|---|---|---|---|---|"
@@ -101,7 +104,7 @@ def _zoo(records: Sequence[Record]) -> Iterator[str]:
         refused = [record.target for record in group if record.refused is not None]
         compiled = [record for record in group if record.refused is None]
         if compiled:
-            worst = min(compiled, key=_over_ideal)
+            worst = min(compiled, key=lambda record: (_over_ideal(record), -(record.size or 0)))
             where = "all alike" if len({_over_ideal(r) for r in group}) == 1 else worst.target
             numbers = f"{_number(worst.chip)} | {_number(worst.ideal)} | {_over_ideal(worst):+.4f}"
             size = f"{(worst.size or 0) / 1e6:.1f}"
