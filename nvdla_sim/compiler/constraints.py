@@ -222,7 +222,7 @@ def inner_product_input(node: Node, graph: Graph) -> str:
 
 
 def average_kernel(node: Node, graph: Graph) -> str:
-    """An average is taken over at most 32 rows and columns, unless both are products of two up to 8.
+    """An average is taken over at most 32 rows and columns, unless both are products of two numbers up to 8.
 
     Nearest: two AVE poolings one after the other, each with its kernel as its stride; kernels multiply.
     """

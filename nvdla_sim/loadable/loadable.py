@@ -100,7 +100,7 @@ class Loadable:
         """The file's bytes; ``LoadableError`` lists what would make it a loadable that cannot be read."""
         self._check([])
         blob_bytes = sum(blob.data.size for blob in self.blobs)
-        if blob_bytes > MAX_FILE - (1 << 26):
+        if blob_bytes > _MAX_BLOB_BYTES:
             raise LoadableError(
                 f"{self.name}: {blob_bytes} bytes of blobs; the format ends at {MAX_FILE} bytes"
             )
