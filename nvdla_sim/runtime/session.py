@@ -125,10 +125,15 @@ class Runtime:
 
     def _steps(self, inputs: InputValue | Sequence[InputValue]) -> Iterator[int]:
         """Put the inputs in and run step after step, giving how many are done."""
-        given = [inputs] if isinstance(inputs, str | os.PathLike | np.ndarray) else list(inputs)
+        given = list(inputs) if isinstance(inputs, Sequence) and not isinstance(inputs, str) else [inputs]
         if len(given) != len(self.inputs):
             names = ", ".join(f'"{port.tensor.name}"' for port in self.inputs)
-            raise ImageError(f"the network has {len(self.inputs)} inputs ({names}), {len(given)} are given")
+            count = "1 input" if len(self.inputs) == 1 else f"{len(self.inputs)} inputs"
+            hint = "; images of a batch are a list of their own, in the list of inputs"
+            raise ImageError(
+                f"the network has {count} ({names}), {len(given)} are given"
+                + hint * any(port.tensor.n > 1 for port in self.inputs)
+            )
         images = [self._images(value, at) for at, value in enumerate(given)]
         self._restore()
         for port, values in zip(self.inputs, images, strict=True):

@@ -145,7 +145,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (("--image", "nowhere.pgm"), "picture nowhere.pgm: No such file"),
         (("--image", PICTURE, "--configtarget", "nv_smal"), 'did you mean "nv_small"'),
         (("--image", PICTURE, "--input", "in.npy"), "--image and --input exclude each other"),
-        ((), '1 inputs ("data"), 0 are given'),
+        ((), '1 input ("data"), 0 are given'),
         (("--input", "nowhere.npy"), "input nowhere.npy: not a readable .npy"),
         (("--image", PICTURE, "--topk", "0"), '--topk "0" is not a positive number'),
         (("--image", PICTURE, "--topk", "many"), '--topk "many" is not a positive number'),

@@ -11,7 +11,7 @@ from nvdla_sim.analysis.check.check import check
 from nvdla_sim.calib.table import Table
 from nvdla_sim.compiler.batch import MAX_MEMORY
 from nvdla_sim.compiler.pipeline import compile_graph
-from nvdla_sim.errors import OptionError, UnsupportedError
+from nvdla_sim.errors import ImageError, OptionError, UnsupportedError
 from nvdla_sim.graph.ops.concat import Concat
 from nvdla_sim.graph.ops.convolution import Convolution
 from nvdla_sim.graph.ops.deconvolution import Deconvolution
@@ -179,6 +179,12 @@ def test_weights_that_do_not_fit_are_fetched_for_each_image() -> None:
 def test_no_images(batch: int) -> None:
     with pytest.raises(OptionError, match=f"a batch of {batch} images; allowed: 1 and more"):
         compiled(classifier, "nv_small", batch=batch)
+
+
+def test_images_as_if_they_were_inputs() -> None:
+    runtime = Runtime(compiled(classifier, "nv_small", batch=2))
+    with pytest.raises(ImageError, match='1 input \\("data"\\), 2 are given; images of a batch are a list'):
+        runtime.run([np.zeros((3, 16, 16), np.int8)] * 2)
 
 
 def test_the_largest_batch() -> None:

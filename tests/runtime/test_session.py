@@ -90,12 +90,14 @@ def test_assumption() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], r'1 inputs \("data"\), 0 are given'),
-        ([GREY, GREY], r"1 inputs \(\"data\"\), 2 are given"),
+        ([], r'1 input \("data"\), 0 are given'),
+        ([GREY, GREY], r"1 input \(\"data\"\), 2 are given"),
         (np.zeros((1, 16, 16), np.uint8), "array of uint8, shape .1, 16, 16.; needed is"),
         (np.zeros((16, 16), np.int8), "shape .16, 16.; needed is"),
         ([[1, 2]], "int; needed is"),
         ([1], "int; needed is"),
+        (1, "int; needed is"),
+        (None, "NoneType; needed is"),
         ([[GREY, GREY]], 'input "data" takes 1 image, 2 are given'),
         (np.zeros((2, 1, 16, 16), np.int8), "takes 1 image, 2 are given"),
         (np.zeros((0, 1, 16, 16), np.int8), "need one shape .*, given are none"),
