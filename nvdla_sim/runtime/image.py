@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nvdla_sim.errors import ImageError
 from nvdla_sim.files import read_bytes
 from nvdla_sim.hw.formats import Int8
+from nvdla_sim.pictures import decode_picture
 
 # floor(p*127/255 + 1/2) in integers
 PIXEL_TO_INT8: Int8 = ((np.arange(256) * 254 + 255) // 510).astype(np.int8)
@@ -59,26 +60,17 @@ def _read_pgm(data: bytes, name: str, expected: tuple[int, int]) -> NDArray[np.u
 
 def _decode(data: bytes, name: str, expected: tuple[int, int]) -> NDArray[np.uint8]:
     """The pixels [y, x, channel] of a JPEG or PNG file, colour as blue, green, red."""
-    import io
 
-    from PIL import Image, UnidentifiedImageError
+    def look(size: tuple[int, int], mode: str, transparent: bool) -> str:
+        _check_size(name, size, expected)
+        if mode not in _MODES or transparent:
+            raise ImageError(
+                f"picture {name}: its pixels ({mode}) are wider than 8 bits, transparent or not RGB; save it "
+                "as 8-bit grey or RGB without transparency"
+            )
+        return _MODES[mode]
 
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
-            _check_size(name, picture.size, expected)
-            if picture.mode not in _MODES or "transparency" in picture.info:
-                raise ImageError(
-                    f"picture {name}: its pixels ({picture.mode}) are wider than 8 bits, transparent or not "
-                    "RGB; save it as 8-bit grey or RGB without transparency"
-                )
-            pixels = np.asarray(picture.convert(_MODES[picture.mode]))
-    except ImageError:
-        raise
-    except UnidentifiedImageError:
-        raise ImageError(f"picture {name}: not a readable PGM (P5), JPEG or PNG file") from None
-    except Exception as problem:  # a damaged file can raise nearly anything inside the decoder
-        raise ImageError(f"picture {name}: not a readable PGM (P5), JPEG or PNG file ({problem})") from None
-    return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels[:, :, ::-1]
+    return decode_picture(data, f"picture {name}", ("JPEG", "PNG"), "PGM (P5), JPEG or PNG", look)
 
 
 def _check_size(name: str, size: tuple[int, int], expected: tuple[int, int]) -> None:

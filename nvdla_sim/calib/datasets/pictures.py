@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from nvdla_sim.calib.datasets.dataset import Dataset, Sample
 from nvdla_sim.errors import ImageError
 from nvdla_sim.files import read_bytes
+from nvdla_sim.pictures import decode_picture
 
 ENDINGS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm")
 FORMATS = ("BMP", "JPEG", "PNG", "PPM")
@@ -40,24 +40,16 @@ def read_picture(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 def decode(data: bytes, where: str) -> NDArray[np.uint8]:
     """As ``read_picture``, of a file's bytes."""
-    from PIL import Image, UnidentifiedImageError
 
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            width, height = picture.size
-            if width * height > MAX_PIXELS:
-                raise ImageError(f"{where}: {width}x{height} pixels, allowed: up to {MAX_PIXELS}")
-            if picture.mode not in (*GREY_MODES, *COLOUR_MODES):
-                raise ImageError(f"{where}: its pixels ({picture.mode}) are wider than 8 bits")
-            mode = "L" if picture.mode in GREY_MODES else "RGB"
-            pixels = np.asarray(picture.convert(mode))
-    except ImageError:
-        raise
-    except UnidentifiedImageError:  # its message names an object in memory
-        raise ImageError(f"{where}: not a readable BMP, JPEG, PNG, PGM or PPM file") from None
-    except Exception as problem:  # a damaged file can raise nearly anything inside the decoder
-        raise ImageError(f"{where}: not a readable BMP, JPEG, PNG, PGM or PPM file ({problem})") from None
-    return pixels[np.newaxis] if pixels.ndim == 2 else pixels[:, :, ::-1].transpose(2, 0, 1)
+    def look(size: tuple[int, int], mode: str, transparent: bool) -> str:
+        width, height = size
+        if width * height > MAX_PIXELS:
+            raise ImageError(f"{where}: {width}x{height} pixels, allowed: up to {MAX_PIXELS}")
+        if mode not in (*GREY_MODES, *COLOUR_MODES):
+            raise ImageError(f"{where}: its pixels ({mode}) are wider than 8 bits")
+        return "L" if mode in GREY_MODES else "RGB"
+
+    return decode_picture(data, where, FORMATS, "BMP, JPEG, PNG, PGM or PPM", look).transpose(2, 0, 1)
 
 
 class Pictures(Dataset):
