@@ -98,7 +98,7 @@ def _check_batch(batch: int) -> None:
 
 def _check_outputs(graph: Graph) -> None:
     """``ModelError`` for outputs that no net from a file has, but a graph made by hand can."""
-    made = {tensor for node in graph.nodes for tensor in node.outputs}
+    made = graph.producers()
     wrong = [f'"{name}" is made by no layer' for name in dict.fromkeys(graph.outputs) if name not in made]
     wrong += [
         f'"{name}" is given {times} times' for name, times in Counter(graph.outputs).items() if times > 1

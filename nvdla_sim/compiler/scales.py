@@ -35,7 +35,7 @@ def needed_entries(graph: Graph) -> dict[str, str]:
 
 def described_entries(graph: Graph) -> dict[str, str]:
     """Each needed entry -> what it is of, for messages."""
-    makers = {tensor: node for node in graph.nodes for tensor in node.outputs}
+    makers = graph.producers()
     described = {}
     for tensor, name in needed_entries(graph).items():
         node = makers.get(tensor)
@@ -69,7 +69,7 @@ def _joint_scales(graph: Graph, given: Mapping[str, np.float32]) -> dict[str, np
 
     Softmax keeps its own: the emulator cuts to whole steps, which coarser ones would show.
     """
-    makers = {name: node for node in graph.nodes for name in node.outputs}
+    makers = graph.producers()
     scales: dict[str, np.float32] = {}
     for joint in find_joints(graph):
         scale = joint.scale(given)

@@ -117,6 +117,10 @@ class Graph:
         """The node that writes ``tensor``; None for a network input."""
         return next((node for node in self.nodes if tensor in node.outputs), None)
 
+    def producers(self) -> dict[str, Node]:
+        """``producer`` of all tensors at once; network inputs have none."""
+        return {tensor: node for node in self.nodes for tensor in node.outputs}
+
     def consumers(self, tensor: str) -> list[Node]:
         """The nodes that read ``tensor``, in order."""
         return [node for node in self.nodes if tensor in node.inputs]

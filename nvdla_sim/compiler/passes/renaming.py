@@ -22,7 +22,7 @@ def remove_renaming(graph: Graph) -> Graph:
     An output becomes the tensor it renames, under its own blob name; where that is a network input, another
     output already or in another order, its layer stays and makes a copy.
     """
-    makers = {tensor: node for node in graph.nodes for tensor in node.outputs}
+    makers = graph.producers()
 
     def origin(tensor: str, passes: Callable[[Node], bool]) -> str:
         while tensor in makers and passes(makers[tensor]):
