@@ -101,12 +101,12 @@ def fit(values: Array, scale: float) -> Fit:
     candidates = [largest / 127 * 2 ** (-k / STEPS_PER_OCTAVE) for k in range(OCTAVES * STEPS_PER_OCTAVE)]
     usable = [c for c in candidates if c >= np.finfo(np.float32).tiny] or [scale]
     best = min(usable, key=lambda candidate: sum(_noise(sample, candidate)))
-    best = min((scale, best), key=lambda candidate: sum(_noise(x, candidate)))
+    least, best = min((clip + rounding, scale), (sum(_noise(x, best)), best), key=lambda pair: pair[0])
     return Fit(
         clip_db=decibel(signal, clip),
         round_db=decibel(signal, rounding),
         snr_db=decibel(signal, clip + rounding),
-        best_db=decibel(signal, sum(_noise(x, best))),
+        best_db=decibel(signal, least),
         best_scale=best,
         vanished=_vanished(x, scale),
     )
