@@ -49,6 +49,7 @@ def input_batch(
 ) -> tuple[Array | None, list[str], Problems]:
     """The readable images as the net's input (None: not one), their names, and why others are not."""
     tensor = graph.tensors[single_input(graph)]
+    steps = preprocess.unless(dataset.preprocessed)
     values, names, problems = [], [], {}
     for index in indices:
         try:
@@ -56,7 +57,6 @@ def input_batch(
         except ImageError as problem:
             problems[index] = problem
             continue
-        steps = Preprocess() if dataset.preprocessed else preprocess
         values.append(steps.apply(sample.pixels, tensor.chw, sample.name).reshape(tensor.shape))
         names.append(sample.name)
     return (np.stack(values) if values else None), names, problems

@@ -60,6 +60,10 @@ class Preprocess:
             )
         return np.ascontiguousarray(values, dtype=np.float32)
 
+    def unless(self, preprocessed: bool) -> Preprocess:
+        """These steps; none where the values are the net's input already."""
+        return Preprocess() if preprocessed else self
+
     @property
     def formula(self) -> str:
         """What happens to a picture, in one line."""

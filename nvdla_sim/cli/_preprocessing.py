@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from nvdla_sim.errors import OptionError
 
 if TYPE_CHECKING:
-    from nvdla_sim.calib.datasets.dataset import Dataset, Sample
+    from nvdla_sim.calib.datasets.dataset import Dataset
     from nvdla_sim.calib.preprocess import Preprocess
-    from nvdla_sim.graph.operator import Array, Shape
 
 FLAGS = ("mean", "normalize", "resize", "resize_side", "crop", "channel_order")
 
@@ -63,13 +62,6 @@ def check_flags(options: argparse.Namespace, dataset: Dataset) -> None:
     given = ["--" + flag.replace("_", "-") for flag in FLAGS if getattr(options, flag) is not None]
     if dataset.preprocessed and given:
         raise OptionError(f"{dataset.source} is preprocessed already: leave {', '.join(given)} out")
-
-
-def net_input(sample: Sample, preprocessed: bool, preprocess: Preprocess, shape: Shape) -> Array:
-    """The net's float32 input for one sample; ``preprocessed``: its values are that already."""
-    from nvdla_sim.calib.preprocess import Preprocess
-
-    return (Preprocess() if preprocessed else preprocess).apply(sample.pixels, shape, sample.name)
 
 
 def formula(preprocess: Preprocess, preprocessed: bool) -> str:

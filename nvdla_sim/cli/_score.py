@@ -23,7 +23,7 @@ class Scorer:
         self._graph, self._target = graph, target
         self._input = single_input(graph)
         shape = graph.tensors[self._input].chw
-        steps = Preprocess() if dataset.preprocessed else preprocess
+        steps = preprocess.unless(dataset.preprocessed)
         classes = int(np.prod(graph.tensors[graph.outputs[0]].shape))
         self._images: list[tuple[Array, int]] = []
         for index in indices:

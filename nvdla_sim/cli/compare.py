@@ -15,7 +15,6 @@ from nvdla_sim.cli._preprocessing import (
     check_flags,
     chosen_preprocessing,
     formula,
-    net_input,
     with_scale,
 )
 from nvdla_sim.errors import OptionError, one_of
@@ -146,7 +145,8 @@ def _inputs(
         source = open_dataset(path)
         check_flags(options, source)
         sample = source.read(0)
-        inputs[name] = net_input(sample, source.preprocessed, preprocess, graph.tensors[name].chw)
+        steps = preprocess.unless(source.preprocessed)
+        inputs[name] = steps.apply(sample.pixels, graph.tensors[name].chw, sample.name)
         formulas[name] = f"{sample.name}, {formula(preprocess, source.preprocessed)}"
     return inputs, formulas
 

@@ -75,7 +75,7 @@ class Worker:
         self._output = self._graph.outputs[0]
         self._shape = self._graph.tensors[self._input].chw
         self._classes = int(np.prod(self._graph.tensors[self._output].shape))
-        self._preprocess = Preprocess() if self.dataset.preprocessed else job.preprocess
+        self._preprocess = job.preprocess.unless(self.dataset.preprocessed)
         loadable, self._scale = job.load_int8(self._graph)
         self._runtime = Runtime(loadable, job.target)
         images = max(port.tensor.n for port in (*self._runtime.inputs, *self._runtime.outputs))
