@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 
+from nvdla_sim.cli._numbers import whole
 
-def cores() -> int:
-    """How many there are for this process."""
+
+def chosen_jobs(word: str | None) -> int:
+    """What ``--jobs`` says; None: one for each core that this process may use."""
+    if word is not None:
+        return whole("--jobs", word)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nvdla_sim.cli._command import command_parser, run_command
-from nvdla_sim.cli._cores import cores, one_thread_for_products
+from nvdla_sim.cli._cores import chosen_jobs, one_thread_for_products
 from nvdla_sim.cli._net import add_net
 from nvdla_sim.cli._numbers import whole
 from nvdla_sim.cli._preprocessing import (
@@ -176,7 +176,7 @@ def _collected(options: argparse.Namespace, graph: Graph, net: str) -> Statistic
     else:
         statistics = Statistics(identity, count)
     skipped = Skipped(whole("--skip-limit", options.skip_limit, least=0), statistics.skipped)
-    jobs = cores() if options.jobs is None else whole("--jobs", options.jobs)
+    jobs = chosen_jobs(options.jobs)
     with SlowProgress("calibrating") as bar, _deferred_interrupt() as interrupted:
 
         def progress(done: int, total: int) -> None:

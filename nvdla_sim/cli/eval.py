@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nvdla_sim.cli._command import command_parser, run_command
-from nvdla_sim.cli._cores import cores, one_thread_for_products
+from nvdla_sim.cli._cores import chosen_jobs, one_thread_for_products
 from nvdla_sim.cli._net import add_compiling, add_net, chosen_compiling
 from nvdla_sim.cli._numbers import whole
 from nvdla_sim.cli._preprocessing import (
@@ -80,7 +80,7 @@ def evaluate_net(options: argparse.Namespace) -> None:
     dataset = open_dataset(job.data, job.root)
     check_flags(options, dataset)
     indices = _indices(options, dataset)
-    workers = cores() if options.jobs is None else whole("--jobs", options.jobs)
+    workers = chosen_jobs(options.jobs)
     skipped = Skipped(whole("--skip-limit", options.skip_limit, least=0))
     print(f"{len(indices)} images of {dataset.source} from number {indices.start}")
     done_to_images = _formula(job, dataset)
